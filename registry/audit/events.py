@@ -1,0 +1,31 @@
+"""The closed vocabulary of the audit journal: every kind of entry there is.
+
+Retired kinds stay, with a note, because old entries carry them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EntryKind(StrEnum):
+    """`noun.noun.verb`, in the past tense."""
+
+    LINEAGE_EVENT_RECEIVED = "lineage.event.received"
+    LINEAGE_EVENT_QUARANTINED = "lineage.event.quarantined"
+    LINEAGE_EVENT_RELEASED = "lineage.event.released"
+    LINEAGE_EVENT_REJECTED = "lineage.event.rejected"
+    CATALOG_REBUILT = "catalog.projection.rebuilt"
+    ACCOUNT_CREATED = "actors.account.created"
+    TOKEN_CREATED = "actors.token.created"  # noqa: S105 - a kind, no secret
+    TOKEN_REVOKED = "actors.token.revoked"  # noqa: S105 - a kind, no secret
+    PROJECT_CREATED = "actors.project.created"
+    PROJECT_CHANGED = "actors.project.changed"
+    PROJECT_CLAIM_ADDED = "actors.claim.added"
+    PROJECT_CLAIM_REMOVED = "actors.claim.removed"
+    NAMES_REASSIGNED = "catalog.names.reassigned"
+    KEY_CREATED = "keys.key.created"
+    KEY_ROTATED = "keys.key.rotated"
+    KEY_DESTROYED = "keys.key.destroyed"
+    KEY_USES_MOVED = "keys.uses.moved"
+    TASK_DIED = "workers.task.died"

@@ -1,0 +1,141 @@
+"""`registry demo`: a real pipeline, told of to a registry, and where its model came from."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from registry.cli.output import JsonOption, note, say, show_json, show_table, show_tree
+from registry.cli.progress import Bar, shown_bar
+
+if TYPE_CHECKING:
+    from registry.demo.story import BatchFacts, Story
+
+SOURCES_SHOWN = 5
+# What to try next, on the demo's home: arguments of this program.
+NEXT: tuple[tuple[str, ...], ...] = (
+    ("lineage", "file://demo docstrings/raw", "--downstream"),
+    ("datasets", "show", "file://demo docstrings/train"),
+    ("version", "show", "file://demo docstrings/raw", "--version", "1"),
+    ("runs", "list", "demo train"),
+    ("db", "check"),
+    ("serve",),
+)
+
+
+def install(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    home: Annotated[
+        Path | None, typer.Option(help="Folder of the demo. Default: registry-demo.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a pipeline on Python's own standard library, and say where its model came from.
+
+    No network. An earlier demo in the same folder is deleted; anything else there is left alone.
+    """
+    from registry.demo.home import DEFAULT
+    from registry.demo.story import tell
+
+    began = time.monotonic()
+    with ExitStack() as stack:
+        stage = _Stage(stack, note if as_json else say)
+        story = tell(home or DEFAULT, stage)
+    seconds = round(time.monotonic() - began, 3)
+    if as_json:
+        facts = {"home": str(story.home.absolute()), "steps": stage.steps, "seconds": seconds}
+        show_json({**facts, "files": story.files_read, "lineage": story.lineage})
+        return
+    _show(story, seconds)
+
+
+class _Stage:
+    """Shows each step: a bar while it runs, one line when it is done."""
+
+    def __init__(self, stack: ExitStack, tell: Callable[[str], None]) -> None:
+        self._stack, self._tell = stack, tell
+        self._bar: Bar | None = None
+        self._step, self._began, self._done, self._parts = "", 0.0, 0, 0
+        self.steps: list[dict[str, Any]] = []
+
+    def note(self, text: str) -> None:
+        """Something to know."""
+        self._tell(text)
+
+    def begin(self, step: str, parts: int) -> None:
+        """A step begins."""
+        self._step, self._began, self._done, self._parts = step, time.monotonic(), 0, parts
+        self._bar = self._stack.enter_context(shown_bar(step))
+
+    def advance(self) -> None:
+        """One part of the step is done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.advance(self._done, self._parts, self._step)
+
+    def end(self, outcome: str) -> None:
+        """The step is done; its bar goes, so that the line stands where it was."""
+        self._stack.close()
+        seconds = time.monotonic() - self._began
+        self.steps.append({"step": self._step, "outcome": outcome, "seconds": round(seconds, 3)})
+        self._tell(f"  {self._step:<12} {seconds:5.1f} s  {outcome}")
+
+
+def _show(story: Story, seconds: float) -> None:
+    from registry.cli.lineage import grown_tree
+    from registry.demo.story import MODEL_NODE
+
+    remarks = {node: _batches_text(batches) for node, batches in story.batches.items()}
+    tree, _ = grown_tree(story.lineage, MODEL_NODE, ["upstream"], remarks)
+    say("")
+    show_tree(tree)
+    say("")
+    sources = [batch for batches in story.batches.values() for batch in batches if batch.origin]
+    sources.sort(key=lambda batch: (-(batch.examples or 0), batch.name))
+    say(f"Its {len(sources)} sources, the largest first, each a batch with origin and licence:")
+    rows = [(b.name, b.examples, b.license, b.origin) for b in sources[:SOURCES_SHOWN]]
+    show_table(["BATCH", "EXAMPLES", "LICENCE", "ORIGIN"], rows, empty="", right=["EXAMPLES"])
+    say("")
+    say(f"All {story.files_read:,} files were read again: each has the digest that is recorded.")
+    say(f"Done in {seconds:.1f} s. All of it is in {story.home}; look around:")
+    say("")
+    say(f"  export REGISTRY_HOME={shlex.quote(str(story.home))}")
+    for arguments in NEXT:
+        say(f"  {_program()} {' '.join(_quoted(argument) for argument in arguments)}")
+
+
+def _batches_text(batches: list[BatchFacts]) -> str:
+    """`175 batches, 6,859 examples`; a model's batch has no examples."""
+    counts = [batch.examples for batch in batches if batch.examples is not None]
+    if not counts:
+        return ""
+    number = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
+    return f"{number}, {sum(counts):,} examples"
+
+
+def _quoted(argument: str) -> str:
+    return f'"{argument}"' if " " in argument else argument
+
+
+def _program() -> str:
+    """How this program was called, as it can be called again from here."""
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py":
+        return f"{Path(sys.executable).name} -m registry"
+    found = shutil.which("registry")
+    if found is not None and Path(found).resolve() == path.resolve():
+        return "registry"
+    return os.path.relpath(path)

@@ -1,0 +1,117 @@
+"""The demo from beginning to end: a registry, a pipeline that reports to it, and its answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlsplit
+
+from registry.canonical import digest_text
+from registry.client.http import HttpClient
+from registry.demo.contributors import CONTRIBUTORS, NOTICE
+from registry.demo.datasets import DATASETS, MODEL
+from registry.demo.home import DATA, begin_anew
+from registry.demo.pipeline import Audience, Pipeline
+from registry.demo.reporting import Reporter
+from registry.demo.server import served
+from registry.demo.standard_library import installed_library
+from registry.errors import ConflictError
+
+MODEL_NODE = f"dataset:{MODEL.namespace}:{MODEL.name}"
+
+
+class Listener(Audience, Protocol):
+    """Who follows the whole demo."""
+
+    def note(self, text: str) -> None:
+        """Something to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """What the demo shows of a batch, as the registry answers it."""
+
+    name: str
+    examples: int | None
+    license: str | None
+    origin: str | None
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What came of it.
+
+    `lineage` is the answer to where the model came from; `batches` are those of the demo's datasets
+    in it, by node id; `files_read` counts the files that were found as they were recorded.
+    """
+
+    home: Path
+    lineage: dict[str, Any]
+    batches: dict[str, list[BatchFacts]]
+    files_read: int
+
+
+def tell(home: Path, listener: Listener, *, only: Sequence[str] = ()) -> Story:
+    """Run the demo in this folder; `only` names the modules to read, all where it is empty.
+
+    Effects: an empty registry home with the demo's data in `demo-data`, the earlier demo's deleted;
+    a server process that ends with this call. Raises as `begin_anew`, `served`, `Pipeline.run`, and
+    ConflictError where a file is not what was recorded.
+    """
+    library = installed_library()
+    if begin_anew(home):
+        listener.note(f"The earlier demo in {home} was deleted.")
+    with served(home) as client:
+        listener.note(f"The registry serves {home} at {client.url}")
+        listener.note(f"Data subjects: {len(CONTRIBUTORS)} contributors, {NOTICE}")
+        reporter = Reporter(client.url, _pipeline_token(client))
+        try:
+            Pipeline(library, home.absolute() / DATA, reporter, listener).run(only)
+        finally:
+            reporter.close()
+        lineage = client.get("/api/v1/lineage", {"nodeId": MODEL_NODE, "direction": "upstream"})
+        batches = {
+            node["id"]: _batches(client, node["data"]["name"])
+            for node in lineage["graph"]
+            if node["type"] == "DATASET" and node["data"]["namespace"] == DATASETS
+        }
+    files = [file for several in batches.values() for batch in several for file in batch.files]
+    for uri, digest in files:
+        _compare(uri, digest)
+    return Story(home, lineage, batches, len(files))
+
+
+def _pipeline_token(client: HttpClient) -> str:
+    """A token of the pipeline's own, which may send events and administers nothing."""
+    asked = {"name": "demo-pipeline", "roles": ["pipeline"]}
+    return str(client.post("/api/v1/tokens", asked)["token"])
+
+
+def _batches(client: HttpClient, name: str) -> list[BatchFacts]:
+    """Every batch of one of the demo's datasets."""
+    dataset = f"namespaces/{quote(DATASETS, safe='')}/datasets/{quote(name, safe='')}"
+    return [
+        BatchFacts(
+            batch["name"],
+            batch["exampleCount"],
+            batch["license"],
+            batch["origin"]["uri"],
+            tuple((file["uri"], file["sha256"]) for file in batch["files"]),
+        )
+        for batch in client.pages(f"/api/v1/{dataset}/batches", "batches")
+    ]
+
+
+def _compare(uri: str, recorded: str) -> None:
+    """Raise ConflictError unless the file has the digest that the registry recorded."""
+    content = Path(unquote(urlsplit(uri).path)).read_bytes()
+    found = digest_text(hashlib.sha256(content).digest())
+    if found != recorded:
+        raise ConflictError(
+            f"{uri} is {found}, and {recorded} was recorded.",
+            remedy="Something else writes in the demo's folder; run the demo again.",
+        )

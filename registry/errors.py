@@ -1,0 +1,157 @@
+"""What can go wrong, as one tree; nothing here knows HTTP or the command line.
+
+    RegistryError
+    ├── InvalidInputError          the caller sent something that cannot be taken
+    │   ├── MalformedEventError        not JSON, or not an OpenLineage event
+    │   ├── BodyTooLargeError          more bytes than the setting allows
+    │   └── UnsupportedEncodingError   a Content-Encoding nobody here reads
+    ├── NotFoundError              no such thing, or none that the actor may see
+    ├── ConflictError              the state of a thing does not permit this
+    ├── UnauthenticatedError       no token, or none that is valid
+    ├── ForbiddenError             an actor who may not do this
+    ├── KeyDestroyedError          what is sealed under a destroyed key stays sealed
+    ├── TamperedError              sealed bytes that were changed, or moved to another place
+    ├── UnavailableError           cannot be done now; the same call may succeed later
+    │   ├── OverloadedError            the queue is full
+    │   └── StorageUnavailableError    database locked, disk full, server gone
+    └── SetupError                 the installation is not fit to start
+        ├── SettingsError              a setting that cannot be used
+        ├── MasterKeyError             the master key is lost, or is another one
+        ├── SchemaOutdatedError        the database needs `registry db upgrade`
+        └── HomeInUseError             another process serves this home
+
+Rules:
+1. Each class has a stable `code` (lower_snake); renaming one is a breaking change.
+2. A message names the thing and the two values that disagree; `remedy` says what to do.
+3. `path` is the JSON path or parameter the message is about, or None where there is none.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RegistryError(Exception):
+    """The root of the tree. Not raised itself."""
+
+    code: ClassVar[str] = "registry_error"
+
+    def __init__(self, detail: str, *, remedy: str, path: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.remedy = remedy
+        self.path = path
+
+    def __str__(self) -> str:
+        where = f" (at {self.path})" if self.path else ""
+        return f"{self.detail}{where} {self.remedy}"
+
+
+class InvalidInputError(RegistryError):
+    """The caller sent something that cannot be taken as it is."""
+
+    code = "invalid_input"
+
+
+class MalformedEventError(InvalidInputError):
+    """The bytes are not JSON, or the JSON is not an OpenLineage event."""
+
+    code = "malformed_event"
+
+
+class BodyTooLargeError(InvalidInputError):
+    """The body, or what it unpacks to, is larger than the setting allows."""
+
+    code = "body_too_large"
+
+
+class UnsupportedEncodingError(InvalidInputError):
+    """The body has a Content-Encoding or Content-Type that is not read here."""
+
+    code = "unsupported_encoding"
+
+
+class NotFoundError(RegistryError):
+    """There is no such thing, or none that the actor may see."""
+
+    code = "not_found"
+
+
+class ConflictError(RegistryError):
+    """The thing exists, but its state does not permit what was asked."""
+
+    code = "conflict"
+
+
+class UnauthenticatedError(RegistryError):
+    """No bearer token, or one that is malformed, unknown, expired or revoked."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(RegistryError):
+    """A known actor asks for something they may not do."""
+
+    code = "forbidden"
+
+
+class KeyDestroyedError(RegistryError):
+    """The key was destroyed on purpose, so what it sealed can never be read again."""
+
+    code = "key_destroyed"
+
+
+class TamperedError(RegistryError):
+    """Sealed bytes do not open: they were changed, or belong to another place."""
+
+    code = "tampered"
+
+
+class UnavailableError(RegistryError):
+    """Cannot be done now; `retry_after_seconds` says when to try again."""
+
+    code = "unavailable"
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class OverloadedError(UnavailableError):
+    """More work waits than the bounded queue takes."""
+
+    code = "overloaded"
+
+
+class StorageUnavailableError(UnavailableError):
+    """The database is locked, full or gone; nothing of the request was kept."""
+
+    code = "storage_unavailable"
+    retry_after_seconds: ClassVar[int] = 2
+
+
+class SetupError(RegistryError):
+    """The installation is not fit to start."""
+
+    code = "setup_error"
+
+
+class SettingsError(SetupError):
+    """A setting is missing or cannot be used."""
+
+    code = "settings_error"
+
+
+class MasterKeyError(SetupError):
+    """The master key is lost, or is not the one that this registry's keys are wrapped under."""
+
+    code = "master_key_error"
+
+
+class SchemaOutdatedError(SetupError):
+    """The schema of the database is not the one this program needs."""
+
+    code = "schema_outdated"
+
+
+class HomeInUseError(SetupError):
+    """Another process serves this home, and what was asked needs it alone."""
+
+    code = "home_in_use"

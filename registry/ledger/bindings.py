@@ -1,0 +1,175 @@
+"""The SQL side of binding: what is bound, what waits for what, and the tasks that wake up.
+
+Rules:
+1. A batch that waits is asked to bind again when something it waits for has come: an object, a
+   batch, a version.
+2. None of this commits: it is part of the transaction of what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlmodel import Session
+
+from registry.catalog.version_tables import Batch, DatasetVersion
+from registry.ledger.plan import BindPlan, Waiting, awaited_batch, awaited_name
+from registry.ledger.tables import (
+    BatchBinding,
+    BatchWait,
+    BindingState,
+    LedgerObject,
+    MapBinding,
+    MapInput,
+)
+from registry.storage.bulk import select_by_ids
+from registry.storage.columns import table_of
+from registry.storage.queue import TaskKind, put_task
+
+_binding, _wait, _object = table_of(BatchBinding), table_of(BatchWait), table_of(LedgerObject)
+_map, _input, _batch = table_of(MapBinding), table_of(MapInput), table_of(Batch)
+_version = table_of(DatasetVersion)
+
+
+def wake(session: Session, awaited: list[str], *, now: datetime) -> None:
+    """Put a task for each batch that waits for one of these. Does not commit."""
+    rows = session.execute(select(_wait.c.number).where(_wait.c.awaited.in_(awaited)).distinct())
+    for number in rows.scalars().all():
+        ask_to_bind(session, number, now=now)
+
+
+def ask_to_bind(session: Session, number: int, *, now: datetime) -> None:
+    """Put the task that binds a batch, unless it waits already. Does not commit."""
+    put_task(session, TaskKind.BIND_BATCH, {"batch": number}, now=now, dedupe_key=f"bind:{number}")
+
+
+def ask_to_sum(session: Session, number: int, *, now: datetime) -> None:
+    """Put the task that sums up a batch, unless it waits already. Does not commit."""
+    put_task(session, TaskKind.SUM_BATCH, {"batch": number}, now=now, dedupe_key=f"sum:{number}")
+
+
+def ask_to_bind_batches(session: Session, run_ids: set[bytes], *, now: datetime) -> None:
+    """Put a task for each batch of these runs that is not bound, and for what waits for a version.
+
+    Does not commit. Cost: two queries, and an insert for each batch.
+    """
+    if not run_ids:
+        return
+    rows = select_by_ids(
+        session,
+        "SELECT b.number FROM {ids} AS wanted JOIN batch b ON b.run_id = wanted.id "
+        "LEFT JOIN batch_binding k ON k.number = b.number "
+        "WHERE k.state IS NULL OR k.state <> 'bound' ORDER BY b.number",
+        sorted(run_ids),
+    )
+    for row in rows:
+        ask_to_bind(session, row[0], now=now)
+    wake_version_waiters(session, now=now)
+
+
+def wake_version_waiters(session: Session, *, now: datetime) -> None:
+    """Put a task for each batch that waits for a version that is there. Does not commit."""
+    version_waits = _wait.c.awaited.between("version:", "version;")
+    for number, awaited in session.execute(
+        select(_wait.c.number, _wait.c.awaited).where(version_waits)
+    ).all():
+        _, dataset, version = awaited.split(":")
+        found = session.execute(
+            select(_version.c.number).where(
+                _version.c.dataset_id == bytes.fromhex(dataset),
+                _version.c.number == int(version),
+            )
+        ).first()
+        if found is not None:
+            ask_to_bind(session, number, now=now)
+
+
+def store_binding(
+    session: Session, plan: BindPlan, maps: list[dict[str, Any]], rows: int | None, now: datetime
+) -> None:
+    """Bind a batch with its maps; wake who waits for it; ask for its sums. Does not commit."""
+    number = plan.number
+    _forget(session, number)
+    examples = plan.examples
+    session.execute(
+        insert(_binding).values(
+            number=number,
+            state=BindingState.BOUND.value,
+            object_id=None if examples is None else examples.id,
+            rows=rows,
+            indexed=0 if examples is None else 1,
+            detail=None,
+            since=now,
+        )
+    )
+    if maps:
+        session.execute(insert(_map), maps)
+        session.execute(insert(_input), list(_input_rows(plan)))
+    used = [p.source.id for p in plan.maps if not isinstance(p.source, str)]
+    used += [] if examples is None else [examples.id]
+    if used:
+        session.execute(update(_object).where(_object.c.id.in_(used)).values(expires_at=None))
+    wake(session, _awaiting(session, number), now=now)
+    put_task(session, TaskKind.SUM_BATCH, {"batch": number}, now=now, dedupe_key=f"sum:{number}")
+
+
+def _input_rows(plan: BindPlan) -> Iterator[dict[str, int]]:
+    for planned in plan.maps:
+        first = 0
+        for place, (input_number, rows) in enumerate(planned.inputs):
+            yield {
+                "number": plan.number,
+                "position": planned.position,
+                "place": place,
+                "input_number": input_number,
+                "first": first,
+                "rows": rows,
+            }
+            first += rows
+
+
+def _awaiting(session: Session, number: int) -> list[str]:
+    """Under which words other batches may wait for this one."""
+    row = session.execute(
+        select(_batch.c.dataset_id, _batch.c.name).where(_batch.c.number == number)
+    ).one()
+    return [awaited_batch(number), awaited_name(bytes(row.dataset_id), row.name)]
+
+
+def _forget(session: Session, number: int) -> None:
+    for table in (_binding, _wait, _map, _input):
+        session.execute(delete(table).where(table.c.number == number))
+
+
+def note_waiting(session: Session, plan: Waiting, now: datetime) -> None:
+    """Note what a batch waits for. Does not commit."""
+    _forget(session, plan.number)
+    _note(session, plan.number, BindingState.PENDING, None, now)
+    session.execute(
+        insert(_wait), [{"number": plan.number, "awaited": item} for item in plan.awaited]
+    )
+
+
+def note_failed(session: Session, number: int, detail: str, now: datetime) -> None:
+    """Note why a batch cannot be bound. Does not commit."""
+    _forget(session, number)
+    _note(session, number, BindingState.FAILED, detail, now)
+
+
+def _note(
+    session: Session, number: int, state: BindingState, detail: str | None, now: datetime
+) -> None:
+    session.execute(
+        insert(_binding).values(
+            number=number,
+            state=state.value,
+            object_id=None,
+            rows=None,
+            indexed=0,
+            detail=detail,
+            since=now,
+        )
+    )

@@ -1,0 +1,1 @@
+select id, customer, price from {{ ref('raw_orders') }} where price > 3

@@ -1,0 +1,294 @@
+"""The demo from beginning to end on five modules: what the registry says is what lies on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from registry.cli import demo as command
+from registry.cli.main import app
+from registry.client.http import HttpClient
+from registry.demo import datasets
+from registry.demo.classifier import Classifier
+from registry.demo.contributors import CONTRIBUTORS
+from registry.demo.reporting import Reporter
+from registry.demo.server import served
+from registry.demo.story import MODEL_NODE, Story, tell
+from registry.errors import SetupError, UnavailableError
+from tests.house.tree import ROOT
+
+# One worker tells the story, for all of these tests.
+pytestmark = pytest.mark.xdist_group("demo-story")
+MODULES = ("abc", "csv", "json", "logging", "textwrap")
+STEPS = ["collect", "clean", "deduplicate", "split", "train"]
+DATASETS = "/api/v1/namespaces/file%3A%2F%2Fdemo/datasets"
+EXAMPLES = ("raw", "clean", "unique", "train", "validation")
+
+
+@dataclass
+class Heard:
+    """A listener that remembers."""
+
+    notes: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    advanced: int = 0
+    outcomes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def begin(self, step: str, parts: int) -> None:
+        self.steps.append(step)
+
+    def advance(self) -> None:
+        self.advanced += 1
+
+    def end(self, outcome: str) -> None:
+        self.outcomes.append(outcome)
+
+
+@dataclass
+class Told:
+    """A demo that was told, and its home served once more."""
+
+    story: Story
+    heard: Heard
+    client: HttpClient
+
+    def batches(self, name: str) -> list[dict[str, Any]]:
+        dataset = f"{DATASETS}/{quote(name, safe='')}"
+        return list(self.client.pages(f"{dataset}/batches", "batches"))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    home = tmp_path_factory.mktemp("demo") / "home"
+    heard = Heard()
+    story = tell(home, heard, only=MODULES)
+    with served(home) as client:
+        yield Told(story, heard, client)
+
+
+def on_disk(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))
+
+
+def test_every_step_is_heard_of(told: Told) -> None:
+    assert told.heard.steps == STEPS
+    assert told.heard.advanced == len(MODULES)
+    assert len(told.heard.outcomes) == len(STEPS)
+
+
+def test_the_lineage_of_the_model_reaches_the_raw_examples_and_their_source(told: Told) -> None:
+    question = {"nodeId": MODEL_NODE, "direction": "upstream"}
+    answer = told.client.get("/api/v1/lineage", question)
+    edges = {
+        (edge["origin"], edge["destination"])
+        for node in answer["graph"]
+        for edge in node["inEdges"]
+    }
+    reached, front = set(), {MODEL_NODE}
+    while front:
+        reached |= front
+        front = {origin for origin, destination in edges if destination in front} - reached
+    assert reached == {
+        MODEL_NODE,
+        *(f"dataset:file://demo:docstrings/{name}" for name in EXAMPLES),
+        *(f"job:demo:{step}" for step in STEPS),
+        "dataset:https://github.com/python/cpython:Lib",
+    }
+    assert answer["truncated"] is None
+    assert answer == told.story.lineage
+
+
+def test_the_model_is_a_model(told: Told) -> None:
+    (node,) = [node for node in told.story.lineage["graph"] if node["id"] == MODEL_NODE]
+    assert node["data"]["datasetType"] == "MODEL"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_batches_and_files_are_what_lies_on_disk(told: Told, name: str) -> None:
+    batches = told.batches(f"docstrings/{name}")
+    assert len(batches) == (len(MODULES) if name == "raw" else 1)
+    for batch in batches:
+        (file,) = batch["files"]
+        path = on_disk(file["uri"])
+        content = path.read_bytes()
+        rows = pq.read_table(path).num_rows
+        assert file["sha256"] == "sha256:" + hashlib.sha256(content).hexdigest()
+        assert file["rows"] == batch["exampleCount"] == rows > 0
+        assert file["firstOrdinal"] == 0
+        assert batch["personalData"] == "personal"
+
+
+def test_a_source_batch_says_where_it_came_from(told: Told) -> None:
+    batches = {batch["name"]: batch for batch in told.batches("docstrings/raw")}
+    assert set(batches) == set(MODULES)
+    assert batches["json"]["license"] == "PSF-2.0"
+    assert batches["json"]["origin"]["kind"] == "public"
+    assert batches["json"]["origin"]["uri"].endswith("/Lib/json")
+    assert batches["abc"]["origin"]["uri"].endswith("/Lib/abc.py")
+    assert "GENERATED" in batches["json"]["origin"]["description"]
+
+
+def test_the_raw_examples_are_one_version_of_all_batches(told: Told) -> None:
+    (version,) = told.client.get(f"{DATASETS}/docstrings%2Fraw/versions")["versions"]
+    assert version["number"] == 1
+    numbers = [batch["number"] for batch in told.batches("docstrings/raw")]
+    assert sorted(version["addedBatches"]) == sorted(numbers)
+
+
+def test_every_row_has_a_generated_contributor_and_a_real_source(told: Told) -> None:
+    emails = {person.email for person in CONTRIBUTORS}
+    for batch in told.batches("docstrings/raw"):
+        table = pq.read_table(on_disk(batch["files"][0]["uri"]))
+        assert set(table["contributor"].to_pylist()) <= emails
+        assert b"GENERATED" in table.schema.field("contributor").metadata[b"about"]
+        sources = table["source_uri"].to_pylist()
+        assert all(
+            source.startswith("https://github.com/python/cpython/blob/v") for source in sources
+        )
+
+
+def test_no_example_is_on_both_sides(told: Told) -> None:
+    ids = {}
+    for name in ("unique", "train", "validation"):
+        (batch,) = told.batches(f"docstrings/{name}")
+        ids[name] = set(pq.read_table(on_disk(batch["files"][0]["uri"]))["example_id"].to_pylist())
+    assert ids["train"] | ids["validation"] == ids["unique"]
+    assert not ids["train"] & ids["validation"]
+
+
+def test_the_saved_model_works(told: Told) -> None:
+    (batch,) = told.batches("models/module-classifier")
+    assert batch["exampleCount"] is None
+    model = Classifier.from_bytes(on_disk(batch["files"][0]["uri"]).read_bytes())
+    assert model.labels == MODULES
+    assert np.isfinite(model.likelihood).all()
+
+
+def test_every_run_ended_well_within_the_pipelines_run(told: Told) -> None:
+    jobs = told.client.get("/api/v1/namespaces/demo/jobs")["jobs"]
+    assert {job["name"] for job in jobs} == {*STEPS, "pipeline"}
+    runs = {job["name"]: job["latestRun"] for job in jobs}
+    assert {run["state"] for run in runs.values()} == {"COMPLETED"}
+    for step in STEPS:
+        run = told.client.get(f"/api/v1/jobs/runs/{runs[step]['id']}")
+        assert run["parentRun"]["runId"] == run["rootRun"]["runId"] == runs["pipeline"]["id"]
+
+
+def test_nothing_waits_in_quarantine(told: Told) -> None:
+    assert told.client.get("/api/v1/events/quarantine")["totalCount"] == 0
+
+
+def test_every_event_and_facet_says_that_the_demo_made_it(told: Told) -> None:
+    every = told.client.get("/api/v1/events", {"limit": 100})["events"]
+    events = [event for event in every if event["job"]["name"] != "broken"]
+    assert len(events) == 2 * 6 + len(MODULES) + 5
+    assert {event["producer"] for event in events} == {datasets.PRODUCER}
+    assert set(producers_within(events)) == {datasets.PRODUCER}
+
+
+def producers_within(value: Any) -> Iterator[str]:
+    """Every `_producer` in some JSON."""
+    if isinstance(value, dict):
+        if "_producer" in value:
+            yield value["_producer"]
+        for each in value.values():
+            yield from producers_within(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from producers_within(each)
+
+
+def test_the_pipelines_token_administers_nothing(told: Told) -> None:
+    tokens = told.client.get("/api/v1/tokens")["tokens"]
+    (token,) = [token for token in tokens if token["account"] == "demo-pipeline"]
+    assert token["roles"] == ["pipeline"]
+
+
+def test_an_event_that_is_not_taken_is_said_with_the_servers_words(told: Told) -> None:
+    reporter = Reporter(told.client.url, "reg_wrong")
+    with (
+        pytest.raises(UnavailableError, match="unknown, expired or revoked"),
+        reporter.run(datasets.job("collect", "About.")),
+    ):
+        pytest.fail("the run began")
+    reporter.close()
+
+
+def test_a_step_that_fails_is_told_of(told: Told) -> None:
+    secret = told.client.post("/api/v1/tokens", {"name": "broken", "roles": ["pipeline"]})["token"]
+    reporter = Reporter(told.client.url, secret)
+    with (
+        pytest.raises(ZeroDivisionError),
+        reporter.run(datasets.job("broken", "Divides by nothing.")),
+    ):
+        _ = 1 / 0
+    reporter.close()
+    (run,) = told.client.get("/api/v1/namespaces/demo/jobs/broken/runs")["runs"]
+    assert run["state"] == "FAILED"
+    assert run["facets"]["errorMessage"]["message"] == "division by zero"
+
+
+def test_a_disabled_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENLINEAGE_DISABLED", "true")
+    with pytest.raises(SetupError, match="OPENLINEAGE_DISABLED"):
+        Reporter("http://127.0.0.1:1", "reg_any")
+
+
+def test_it_is_printed_for_a_person(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    command._show(told.story, 1.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "model file://demo models/module-classifier"
+    tree = [line.lstrip("│├└─ ") for line in lines]
+    raw = next(line for line in tree if line.startswith("dataset file://demo docstrings/raw"))
+    assert raw.endswith(" examples")
+    assert " 5 batches, " in raw
+    assert "dataset https://github.com/python/cpython Lib" in tree
+    assert any("/Lib/logging" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "arguments", [each for each in command.NEXT if each != ("serve",)], ids=str
+)
+def test_what_to_try_next_works(
+    told: Told,
+    arguments: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("REGISTRY_HOME", str(told.story.home))
+    app([*arguments, "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_the_command_reads_the_whole_library(tmp_path: Path) -> None:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("REGISTRY_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "registry", "demo", "--home", "home", "--json"],
+        cwd=tmp_path,
+        env=kept | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    answer = json.loads(done.stdout)
+    assert [step["step"] for step in answer["steps"]] == STEPS
+    assert answer["files"] > 100
+    assert {node["id"] for node in answer["lineage"]["graph"]} >= {
+        MODEL_NODE,
+        "dataset:file://demo:docstrings/raw",
+    }

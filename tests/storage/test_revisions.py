@@ -1,0 +1,21 @@
+"""The newest revision is read without Alembic, and is Alembic's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from alembic.script import ScriptDirectory
+
+from registry.storage.migrate import alembic_config, shipped_revisions
+
+
+def test_the_newest_revision_is_the_one_alembic_finds() -> None:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    known = frozenset(item.revision for item in scripts.walk_revisions())
+    assert shipped_revisions() == (known, scripts.get_current_head())
+
+
+def test_a_start_does_not_load_alembic_or_the_http_client() -> None:
+    code = "import sys, registry.app\nassert not {'alembic', 'httpx', 'rich'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
