@@ -55,6 +55,10 @@ def _first_master_key(settings: Settings, database: Database, stderr: TextIO) ->
     with database.read() as session:
         made_at = session.execute(select(KEYRING.c.created_at)).scalar_one_or_none()
     if made_at is not None:
+        # A process that started at the same time may have made it since we looked.
+        master = read_master_key(settings)
+        if master is not None:
+            return master
         raise MasterKeyError(
             f"The master key is lost: this database has keys since {made_at:%Y-%m-%d}, and there "
             f"is no {path}.",
