@@ -123,7 +123,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         group_limit=settings.group_limit,
     )
     waiting = Gauge("events_waiting", "Events that wait for the writer.", lambda: events.waiting)
-    holders = [LedgerSubjectKeys(database, ledger.index, keyring)]
+    holders = [LedgerSubjectKeys(database, ledger)]
     return House(
         settings=settings,
         database=database,

@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from registry.errors import InvalidInputError
-from registry.ledger.segments import Kind
+
+Kind: TypeAlias = Literal["ZONEMAP", "BTREE"]
 
 DIGEST_BYTES = 32
 SUBJECT_KEY_BYTES = 16

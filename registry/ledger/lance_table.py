@@ -29,7 +29,7 @@ import pyarrow as pa
 from lance.fragment import write_fragments
 
 from registry.errors import InvalidInputError, StorageUnavailableError
-from registry.ledger.segments import Kind
+from registry.ledger.columns import Kind
 
 Answer = TypeVar("Answer")
 

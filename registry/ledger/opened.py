@@ -1,28 +1,43 @@
-"""The ledger as it is opened once and used by everybody: objects, index, keys, and the graph."""
+"""The ledger as it is opened once and used by everybody: objects, index, keys, and the graph.
+
+Rules:
+1. Lance takes most of a second to load, so the index is opened by who asks for it first, and a
+   server that nobody asks about examples starts without it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from registry.canonical import parse_digest
 from registry.keys.digests import ContentDigests
 from registry.keys.keyring import Keyring
 from registry.keys.subject_columns import SubjectColumns
 from registry.ledger.batches import BatchGraph
-from registry.ledger.index import ExampleIndex
 from registry.ledger.uploads import Pseudonymiser
 from registry.storage.objects import Objects
 
+if TYPE_CHECKING:
+    from registry.ledger.index import ExampleIndex
 
-@dataclass(frozen=True, slots=True)
+
 class Ledger:
     """The places where examples rest, and the keys that make them pseudonymous. Thread-safe."""
 
-    objects: Objects
-    index: ExampleIndex
-    keyring: Keyring
-    digests: ContentDigests
-    graph: BatchGraph
+    def __init__(self, url: str, keyring: Keyring) -> None:
+        self._url = url
+        self.objects = Objects(url)
+        self.keyring = keyring
+        self.digests = ContentDigests(keyring)
+        self.graph = BatchGraph(self.objects)
+
+    @cached_property
+    def index(self) -> ExampleIndex:
+        """What finds examples by id, digest or subject (rule 1)."""
+        from registry.ledger.index import ExampleIndex
+
+        return ExampleIndex(f"{self._url.rstrip('/')}/index")
 
     def pseudonymiser(self) -> Pseudonymiser:
         """What one object is taken with; not shared between threads."""
@@ -35,11 +50,4 @@ class Ledger:
 
 def open_ledger(url: str, keyring: Keyring) -> Ledger:
     """The ledger under a URL: a folder, or a bucket. Nothing is read or written yet."""
-    objects = Objects(url)
-    return Ledger(
-        objects,
-        ExampleIndex(f"{url.rstrip('/')}/index"),
-        keyring,
-        ContentDigests(keyring),
-        BatchGraph(objects),
-    )
+    return Ledger(url, keyring)

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,12 @@ import pyarrow.parquet as pq
 
 from registry.errors import InvalidInputError
 from registry.ledger.addresses import unpack
-from registry.ledger.index import ExampleIndex
 from registry.ledger.plan import BindPlan, PlannedMap
 from registry.ledger.rowmap import RowMap
 from registry.storage.objects import Objects
+
+if TYPE_CHECKING:
+    from registry.ledger.index import ExampleIndex
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,10 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias
 
 import lance
 
-Kind: TypeAlias = Literal["ZONEMAP", "BTREE"]
+from registry.ledger.columns import Kind
 
 # The unit in which an index is rewritten, and what a build sorts at once.
 ROWS_OF_A_SEGMENT = 1 << 24

@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import select
 
-from registry.keys.keyring import Keyring
 from registry.keys.tables import Purpose
 from registry.keys.versions import require_live
-from registry.ledger.index import ExampleIndex
+from registry.ledger.opened import Ledger
 from registry.ledger.tables import BatchBinding, BindingState
 from registry.storage.columns import table_of
 from registry.storage.database import Database
@@ -30,10 +29,10 @@ _binding = table_of(BatchBinding)
 class LedgerSubjectKeys:
     """Subject keys of examples, in Lance."""
 
-    def __init__(self, database: Database, index: ExampleIndex, keyring: Keyring) -> None:
+    def __init__(self, database: Database, ledger: Ledger) -> None:
         self._database = database
-        self._index = index
-        self._keyring = keyring
+        self._ledger = ledger
+        self._keyring = ledger.keyring
 
     @property
     def name(self) -> str:
@@ -42,7 +41,7 @@ class LedgerSubjectKeys:
 
     def remaining(self, from_version: int) -> int:
         """How many keys are there under a version."""
-        return self._index.subjects.count(f"key_version = {int(from_version)}")
+        return self._ledger.index.subjects.count(f"key_version = {int(from_version)}")
 
     def rekey(
         self,
@@ -55,11 +54,11 @@ class LedgerSubjectKeys:
         moved = 0
         for number in self._batches():
             for rows in self._under(number, from_version):
-                self._index.drop_subject_keys(to_version, number)
-                self._index.append_subjects(_translated(rows, to_version, translate))
+                self._ledger.index.drop_subject_keys(to_version, number)
+                self._ledger.index.append_subjects(_translated(rows, to_version, translate))
                 with self._database.write() as session:
                     require_live(session, Purpose.SUBJECT, to_version)
-                    self._index.drop_subject_keys(from_version, number)
+                    self._ledger.index.drop_subject_keys(from_version, number)
                 moved += rows.num_rows
                 progress(moved)
         return moved
@@ -77,7 +76,7 @@ class LedgerSubjectKeys:
         """All subject keys of a batch under a version, in one table, if there are any."""
         parts = [
             part.filter(pc.equal(part.column("key_version"), version))
-            for part in self._index.scan_subjects(number)
+            for part in self._ledger.index.scan_subjects(number)
         ]
         rows = pa.concat_tables(parts) if parts else None
         if rows is not None and rows.num_rows:

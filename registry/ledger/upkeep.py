@@ -28,6 +28,7 @@ from lance.optimize import Compaction
 
 from registry.errors import ConflictError
 from registry.ledger import segments
+from registry.ledger.columns import Kind
 from registry.ledger.lance_table import (
     FAILURES,
     ROWS_PER_FILE,
@@ -135,16 +136,14 @@ def _quietly(table: LanceTable, work: Callable[[lance.LanceDataset], None]) -> N
 
 
 def _tree_segments(
-    dataset: lance.LanceDataset, indices: Mapping[str, segments.Kind]
+    dataset: lance.LanceDataset, indices: Mapping[str, Kind]
 ) -> list[frozenset[int]]:
     built = segments.of_indices(dataset)
     trees = [name for name, kind in indices.items() if kind == "BTREE"]
     return [segment for name in trees for segment in built.get(name, [])]
 
 
-def _not_worth_moving(
-    dataset: lance.LanceDataset, indices: Mapping[str, segments.Kind]
-) -> frozenset[int]:
+def _not_worth_moving(dataset: lance.LanceDataset, indices: Mapping[str, Kind]) -> frozenset[int]:
     """Fragments whose compaction would rewrite a large index segment for a few fragments less."""
     rows = segments.rows_of_fragments(dataset)
     kept: set[int] = set()
