@@ -17,11 +17,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from openlineage.client.uuid import generate_new_uuid
 
 from benchmarks.load import Load, run_load
 
@@ -44,7 +45,7 @@ def make_events(count: int) -> list[bytes]:
     """START and COMPLETE of `count / 2` runs of 200 jobs over 550 datasets; new runs each time."""
     events = []
     for number in range(count // 2):
-        run_id = str(uuid.uuid4())
+        run_id = str(generate_new_uuid())
         for kind in ("START", "COMPLETE"):
             events.append(json.dumps(_event(number, kind, run_id)).encode())
     return events

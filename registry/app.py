@@ -41,6 +41,7 @@ from registry.api import (
     tracing,
     versions,
 )
+from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
 from registry.api.problems import install_problems
 from registry.audit.key_changes import recording_as
@@ -227,6 +228,7 @@ def create_app(
         opened = house or open_house(settings, clock=clock)
         try:
             app.state.house = opened
+            app.state.answers = Answers()
             with running(opened, background=background):
                 yield
         finally:

@@ -25,6 +25,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from registry.actors.accounts import Actor
+from registry.api.awaiting import Answers
 from registry.api.bodies import read_body
 from registry.api.problems import problem_of
 from registry.canonical import digest_text
@@ -62,10 +63,11 @@ class _Failure:
 async def post_event(request: Request) -> Response:
     """Take one OpenLineage event; 201 when it is durable, and projected or quarantined."""
     house: House = request.app.state.house
+    answers: Answers = request.app.state.answers
     sender = _sender(await _actor(request, house))
     body = await read_body(request, limit_bytes=house.settings.body_limit_bytes)
     arrival = await _arrive(house, admit(body), sender)
-    await asyncio.wrap_future(house.events.submit([arrival]))
+    await answers.wait_for(house.events.submit([arrival]))
     return Response(_json.encode(_answer(arrival)), 201, media_type="application/json")
 
 
@@ -85,7 +87,7 @@ async def post_batch(request: Request) -> Response:
         if index % 64 == 63:
             # Let other requests through while a large batch is read.
             await asyncio.sleep(0)
-    await _submit_chunks(house, arrivals, failures)
+    await _submit_chunks(house, request.app.state.answers, arrivals, failures)
     if parts and len(failures) == len(parts):
         unavailable = [f.error for f in failures if isinstance(f.error, UnavailableError)]
         if len(unavailable) == len(parts):
@@ -98,7 +100,7 @@ async def post_batch(request: Request) -> Response:
 
 
 async def _submit_chunks(
-    house: House, arrivals: dict[int, Arrival], failures: list[_Failure]
+    house: House, answers: Answers, arrivals: dict[int, Arrival], failures: list[_Failure]
 ) -> None:
     """Submit a batch in groups; what a group that fails held is reported as not taken."""
     indexes = list(arrivals)
@@ -111,7 +113,7 @@ async def _submit_chunks(
         except UnavailableError as error:
             failures += [_Failure(index, error) for index in chunk]
             continue
-        waiting.append((chunk, asyncio.wrap_future(future)))
+        waiting.append((chunk, answers.wait_for(future)))
     for chunk, awaited in waiting:
         try:
             await awaited

@@ -331,14 +331,13 @@ def _facets(holder: dict[str, Any], key: str, path: str, warnings: list[Warn]) -
         )
     usable = {}
     for name, facet in facets.items():
-        where = f"{path}.{key}.{name}"
         if not isinstance(facet, dict) or "\x00" in name or len(name) > 512:
             detail = f"The facet {shown(name)} is no object with a usable name; kept, not read."
-            warnings.append(Warn("facet_not_usable", where[:600], detail))
+            warnings.append(Warn("facet_not_usable", f"{path}.{key}.{name}"[:600], detail))
             continue
         if "_producer" not in facet or "_schemaURL" not in facet:
             detail = "The facet lacks _producer or _schemaURL."
-            warnings.append(Warn("facet_without_producer", where, detail))
+            warnings.append(Warn("facet_without_producer", f"{path}.{key}.{name}", detail))
         usable[name] = facet
     return usable
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from registry.errors import MalformedEventError
@@ -66,10 +67,24 @@ def read_time(raw: object, path: str, warnings: list[Warn]) -> int:
 
 def read_name(value: Mapping[str, Any], kind: Literal["job", "dataset"], path: str) -> Named:
     """The named thing of an object with `namespace` and `name`. Raises MalformedEventError."""
-    namespace = read_text(
-        value.get("namespace"), "namespace", f"{path}.namespace", NAMESPACE_LIMIT_BYTES
-    )
-    name = read_text(value.get("name"), "name", f"{path}.name", NAME_LIMIT_BYTES)
+    # Events name the same things over and over: a check and two hashes, done once.
+    given = value.get("namespace"), value.get("name")
+    if isinstance(given[0], str) and isinstance(given[1], str):
+        known = _usable(kind, given[0], given[1])
+        if known is not None:
+            return known
+    namespace = read_text(given[0], "namespace", f"{path}.namespace", NAMESPACE_LIMIT_BYTES)
+    name = read_text(given[1], "name", f"{path}.name", NAME_LIMIT_BYTES)
+    return Named(named_id(kind, namespace, name), namespace, name)
+
+
+@lru_cache(maxsize=16_384)
+def _usable(kind: str, namespace: str, name: str) -> Named | None:
+    try:
+        read_text(namespace, "namespace", "", NAMESPACE_LIMIT_BYTES)
+        read_text(name, "name", "", NAME_LIMIT_BYTES)
+    except MalformedEventError:
+        return None
     return Named(named_id(kind, namespace, name), namespace, name)
 
 
