@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -97,7 +98,7 @@ def serving(database_url: str | None) -> Iterator[Serving]:
         token = None
         if database_url is not None:
             environment["REGISTRY_DATABASE_URL"] = database_url
-            environment.setdefault("REGISTRY_MASTER_KEY", "00" * 31 + "01")
+            environment.setdefault("REGISTRY_MASTER_KEY", secrets.token_hex(32))
             made = subprocess.run(
                 [sys.executable, "-m", "registry", "db", "upgrade", "--json"],
                 env=environment,
