@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other: `make bench`; `--large` adds those that take minutes.
+"""Every benchmark, one after the other: `make bench`; `make bench-large` runs those of 10^8 rows.
 
 PostgreSQL is started for the run, as the tests do it. Figures go into `benchmarks/README.md` with
 the machine they were measured on.
@@ -14,20 +14,29 @@ import sys
 from benchmarks.ingest import POSTGRES
 from tests.postgres import running_server
 
-SMALL = ("ingest", "graph", "pii", "client")
-LARGE: tuple[str, ...] = ()
+SMALL: dict[str, list[str]] = {
+    "ingest": [],
+    "graph": [],
+    "pii": [],
+    "keys": [],
+    "client": [],
+    "ledger": [],
+    "closure": [],
+}
+LARGE: dict[str, list[str]] = {
+    "ledger": ["--rows", "100000000"],
+    "closure": ["--rows", "100000000"],
+}
 
 
 def main() -> None:
     """Run the modules that are named, or all."""
-    wanted = [name for name in sys.argv[1:] if not name.startswith("-")] or list(SMALL)
-    if "--large" in sys.argv:
-        wanted += LARGE
-    cores = os.cpu_count()
-    print(f"Python {platform.python_version()} on {platform.machine()}, {cores} cores")
-    sys.argv = sys.argv[:1]
-    for name in wanted:
+    chosen = LARGE if "--large" in sys.argv else SMALL
+    named = [name for name in sys.argv[1:] if not name.startswith("-")]
+    print(f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores")
+    for name in named or chosen:
         print(f"\n## {name}", flush=True)
+        sys.argv = [name, *chosen.get(name, [])]
         with running_server() as server, server.temporary_database() as url:
             os.environ[POSTGRES] = url
             importlib.import_module(f"benchmarks.{name}").main()
