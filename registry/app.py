@@ -16,7 +16,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from fastapi import APIRouter, FastAPI
 
@@ -49,11 +49,14 @@ from registry.clock import Clock, system_clock
 from registry.errors import StorageUnavailableError
 from registry.keys.opening import open_keyring
 from registry.keys.rotation import Rotation
+from registry.ledger.check import check_ledger
 from registry.ledger.opened import open_ledger
 from registry.ledger.subject_holder import LedgerSubjectKeys
+from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
 from registry.request import Gauge, House
 from registry.settings import Settings
+from registry.storage.check import Finding, check_database
 from registry.storage.database import Database
 from registry.storage.home import TOKEN_FILE, local_token, make_home, write_token
 from registry.storage.homelock import join
@@ -112,7 +115,9 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         else:
             require_schema(database)
         keyring = open_keyring(settings, database, clock=clock, record=recording_as(SYSTEM))
-        ledger = open_ledger(settings.ledger, keyring)
+        place = ledger_place(settings)
+        ledger = open_ledger(place, keyring)
+        sweep = Sweep(place, cast("Engine", settings.sweep_engine), ledger.store)
     except BaseException:
         database.close()
         raise
@@ -132,10 +137,33 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         tokens=TokenCache(database, clock),
         events=events,
         ledger=ledger,
+        sweep=sweep,
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, holders),
         gauges=(waiting,),
     )
+
+
+def ledger_place(settings: Settings) -> LedgerPlace:
+    """Where the ledger of these settings lies."""
+    return LedgerPlace(settings.ledger, settings.storage_options)
+
+
+def check_everything(settings: Settings) -> list[Finding]:
+    """Look whether database and ledger are whole; no key is needed, and nothing is written.
+
+    Raises StorageUnavailableError where one of them cannot be read.
+    """
+    database = Database(settings.database, lock_timeout_seconds=settings.lock_timeout_seconds)
+    try:
+        findings = check_database(database)
+        if any(finding.problems for finding in findings):
+            return findings
+        place = ledger_place(settings)
+        sweep = Sweep(place, cast("Engine", settings.sweep_engine), Store(place))
+        return findings + check_ledger(database, sweep)
+    finally:
+        database.close()
 
 
 def _connect(settings: Settings) -> Database:

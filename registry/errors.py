@@ -28,6 +28,7 @@ Rules:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 
@@ -45,6 +46,11 @@ class RegistryError(Exception):
     def __str__(self) -> str:
         where = f" (at {self.path})" if self.path else ""
         return f"{self.detail}{where} {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How an error travels to another process, which an exception with keywords cannot."""
+        made = partial(type(self), remedy=self.remedy, path=self.path)
+        return made, (self.detail,)
 
 
 class InvalidInputError(RegistryError):

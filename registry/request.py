@@ -21,6 +21,7 @@ from registry.errors import ForbiddenError, UnauthenticatedError
 from registry.keys.keyring import Keyring
 from registry.keys.rotation import Rotation
 from registry.ledger.opened import Ledger
+from registry.ledger.sweep import Sweep
 from registry.lineage.writer import EventWriter
 from registry.settings import Settings
 from registry.storage.database import Database
@@ -45,6 +46,7 @@ class House:
     tokens: TokenCache
     events: EventWriter
     ledger: Ledger
+    sweep: Sweep
     keyring: Keyring
     rotation: Rotation
     gauges: tuple[Gauge, ...] = ()

@@ -50,6 +50,21 @@ class Settings:
         "Folder or bucket URL of the example ledger. Empty: a folder in the home.",
         "",
     )
+    s3_endpoint: str = _setting(
+        "REGISTRY_S3_ENDPOINT",
+        "Address of an S3-compatible store, for every `s3://` URL. Empty: AWS.",
+        "",
+    )
+    s3_region: str = _setting(
+        "REGISTRY_S3_REGION",
+        "Region of the buckets. Empty: as the environment says (`AWS_REGION`).",
+        "",
+    )
+    sweep_engine: str = _setting(
+        "REGISTRY_SWEEP_ENGINE",
+        "Where work over many batches runs: `threads` of this process, or a `ray` cluster.",
+        "threads",
+    )
     url: str = _setting(
         "REGISTRY_URL",
         "Server that the client and the command line talk to. Empty: in-process on the home.",
@@ -117,6 +132,20 @@ class Settings:
     def ledger(self) -> str:
         """The ledger's URL or folder with the default filled in."""
         return self.ledger_url or str((self.home / "ledger").absolute())
+
+    @property
+    def storage_options(self) -> tuple[tuple[str, str], ...]:
+        """Options of the object stores, as object_store names them; credentials are not among
+        them, as the stores take those from the environment.
+        """
+        options: list[tuple[str, str]] = []
+        if self.s3_endpoint:
+            options.append(("aws_endpoint", self.s3_endpoint))
+            if urlsplit(self.s3_endpoint).scheme == "http":
+                options.append(("allow_http", "true"))
+        if self.s3_region:
+            options.append(("aws_region", self.s3_region))
+        return tuple(options)
 
     @property
     def embedded(self) -> bool:
@@ -224,8 +253,14 @@ def _check(settings: Settings) -> None:
                 f"The setting {name} is {getattr(settings, name)}; it must be above zero.",
                 remedy="Remove it to get the default.",
             )
-    if settings.url and urlsplit(settings.url).scheme not in ("http", "https"):
+    for name, url in (("URL", settings.url), ("S3_ENDPOINT", settings.s3_endpoint)):
+        if url and urlsplit(url).scheme not in ("http", "https"):
+            raise SettingsError(
+                f"REGISTRY_{name} is {url!r}, which is no HTTP address.",
+                remedy="Write http://host:8400 or https://host.",
+            )
+    if settings.sweep_engine not in ("threads", "ray"):
         raise SettingsError(
-            f"REGISTRY_URL is {settings.url!r}, which is no HTTP address.",
-            remedy="Write http://host:8400 or https://host.",
+            f"REGISTRY_SWEEP_ENGINE is {settings.sweep_engine!r}; threads and ray are known.",
+            remedy="Write threads, or ray where a Ray cluster may be used.",
         )

@@ -70,6 +70,7 @@ def verify(
         dataset.name,
         dataset.version,
         file_roots=house.settings.file_roots,
+        sweep=house.sweep,
     )
     return VerificationShown(
         verdict=found.verdict,

@@ -67,9 +67,8 @@ def rebuild(as_json: JsonOption = False) -> None:
 
 @group.command()
 def check(as_json: JsonOption = False) -> None:
-    """Look whether the database is whole; exit 1 where it is not."""
-    from registry.storage.check import check_database
-    from registry.storage.database import Database
+    """Look whether database and ledger are whole; exit 1 where they are not."""
+    from registry.app import check_everything
 
     settings = load_settings()
     if settings.embedded and not settings.database_url:
@@ -79,11 +78,7 @@ def check(as_json: JsonOption = False) -> None:
                 f"There is no registry in {settings.home}.",
                 remedy="Choose its folder with REGISTRY_HOME, or begin one: registry serve.",
             )
-    database = Database(settings.database, lock_timeout_seconds=settings.lock_timeout_seconds)
-    try:
-        findings = check_database(database)
-    finally:
-        database.close()
+    findings = check_everything(settings)
     whole = not any(finding.problems for finding in findings)
     if as_json:
         checks = [{"subject": f.subject, "problems": f.problems} for f in findings]

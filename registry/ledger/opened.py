@@ -15,8 +15,8 @@ from registry.keys.digests import ContentDigests
 from registry.keys.keyring import Keyring
 from registry.keys.subject_columns import SubjectColumns
 from registry.ledger.batches import BatchGraph
+from registry.ledger.sweep import LedgerPlace, Store
 from registry.ledger.uploads import Pseudonymiser
-from registry.storage.objects import Objects
 
 if TYPE_CHECKING:
     from registry.ledger.index import ExampleIndex
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Ledger:
     """The places where examples rest, and the keys that make them pseudonymous. Thread-safe."""
 
-    def __init__(self, url: str, keyring: Keyring) -> None:
-        self._url = url
-        self.objects = Objects(url)
+    def __init__(self, place: LedgerPlace, keyring: Keyring) -> None:
+        self.store = Store(place)
+        self.objects = self.store.objects
         self.keyring = keyring
         self.digests = ContentDigests(keyring)
         self.graph = BatchGraph(self.objects)
@@ -35,9 +35,7 @@ class Ledger:
     @cached_property
     def index(self) -> ExampleIndex:
         """What finds examples by id, digest or subject (rule 1)."""
-        from registry.ledger.index import ExampleIndex
-
-        return ExampleIndex(f"{self._url.rstrip('/')}/index")
+        return self.store.index
 
     def pseudonymiser(self) -> Pseudonymiser:
         """What one object is taken with; not shared between threads."""
@@ -48,6 +46,6 @@ class Ledger:
         return self.digests.keyed(parse_digest(digest))
 
 
-def open_ledger(url: str, keyring: Keyring) -> Ledger:
-    """The ledger under a URL: a folder, or a bucket. Nothing is read or written yet."""
-    return Ledger(url, keyring)
+def open_ledger(place: LedgerPlace, keyring: Keyring) -> Ledger:
+    """The ledger at a place: a folder, or a bucket. Nothing is read or written yet."""
+    return Ledger(place, keyring)

@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,8 @@ from registry.ledger.find import version_members
 from registry.ledger.opened import Ledger
 from registry.ledger.rowmap_file import RowMapFile
 from registry.ledger.source_files import files_of, readable_path
+from registry.ledger.sweep import Store, Sweep
+from registry.storage.objects import Objects
 
 Found = Literal["identical", "differs", "missing", "not_readable", "no_digest"]
 Verdict = Literal["identical", "differs", "not_verified"]
@@ -48,6 +50,17 @@ class Verification:
     unbound: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BatchParts:
+    """What is read again of one batch: files (URI, digest) and maps (position, object)."""
+
+    number: int
+    name: str
+    files: tuple[tuple[str, str | None], ...]
+    maps: tuple[tuple[int, str], ...]
+    file_roots: tuple[str, ...]
+
+
 def verify_version(
     session: Session,
     ledger: Ledger,
@@ -56,7 +69,7 @@ def verify_version(
     version: int | None,
     *,
     file_roots: Sequence[str],
-    progress: Callable[[int, int], None] | None = None,
+    sweep: Sweep,
 ) -> Verification:
     """Check every file and map of a version (rules 1 and 2).
 
@@ -65,21 +78,32 @@ def verify_version(
     members = list(version_members(session, namespace, name, version))
     nodes = ledger.graph.nodes(session, members)
     files = files_of(session, members)
-    checked: list[Checked] = []
-    for done, number in enumerate(members):
-        node = nodes.get(number)
-        if node is None:
-            continue
-        for file in files.get(number, ()):
-            found = _check_file(file.uri, file.sha256, file_roots)
-            checked.append(Checked(number, node.name, file.uri, found))
-        for part in node.maps:
-            found, detail = _check_map(ledger, part.object_name)
-            checked.append(Checked(number, node.name, f"row map {part.position}", found, detail))
-        if progress is not None:
-            progress(done + 1, len(members))
+    parts = [
+        BatchParts(
+            number,
+            nodes[number].name,
+            tuple((file.uri, file.sha256) for file in files.get(number, ())),
+            tuple((part.position, part.object_name) for part in nodes[number].maps),
+            tuple(file_roots),
+        )
+        for number in members
+        if number in nodes
+    ]
+    checked = [item for found in sweep.each(check_batch, parts) for item in found]
     unbound = tuple(n for n in members if n not in nodes or not nodes[n].is_bound)
     return Verification(_verdict(checked, unbound), tuple(checked), len(members), unbound)
+
+
+def check_batch(store: Store, parts: BatchParts) -> tuple[Checked, ...]:
+    """Read the files and maps of one batch again."""
+    checked = [
+        Checked(parts.number, parts.name, uri, _check_file(uri, sha256, parts.file_roots))
+        for uri, sha256 in parts.files
+    ]
+    for position, object_name in parts.maps:
+        found, detail = _check_map(store.objects, object_name)
+        checked.append(Checked(parts.number, parts.name, f"row map {position}", found, detail))
+    return tuple(checked)
 
 
 def _verdict(checked: list[Checked], unbound: tuple[int, ...]) -> Verdict:
@@ -113,9 +137,9 @@ def file_digest(path: Path) -> str:
     return hasher.hexdigest()
 
 
-def _check_map(ledger: Ledger, name: str) -> tuple[Found, str | None]:
+def _check_map(objects: Objects, name: str) -> tuple[Found, str | None]:
     try:
-        with RowMapFile(ledger.objects.open(name)) as opened:
+        with RowMapFile(objects.open(name)) as opened:
             opened.check()
     except NotFoundError:
         return "missing", None
