@@ -56,6 +56,7 @@ from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
 from registry.request import Gauge, House
 from registry.settings import Settings
+from registry.storage.alone import Turns
 from registry.storage.check import Finding, check_database
 from registry.storage.database import Database
 from registry.storage.home import TOKEN_FILE, local_token, make_home, write_token
@@ -138,6 +139,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         events=events,
         ledger=ledger,
         sweep=sweep,
+        turns=Turns(database),
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, holders),
         gauges=(waiting,),
@@ -179,6 +181,7 @@ def close_house(house: House) -> None:
     except StorageUnavailableError as error:
         _log.warning("when tokens were last used is not kept: %s", error)
     finally:
+        house.turns.close()
         house.database.close()
 
 

@@ -24,6 +24,7 @@ from registry.ledger.opened import Ledger
 from registry.ledger.sweep import Sweep
 from registry.lineage.writer import EventWriter
 from registry.settings import Settings
+from registry.storage.alone import Turns
 from registry.storage.database import Database
 
 
@@ -47,6 +48,7 @@ class House:
     events: EventWriter
     ledger: Ledger
     sweep: Sweep
+    turns: Turns
     keyring: Keyring
     rotation: Rotation
     gauges: tuple[Gauge, ...] = ()

@@ -78,6 +78,7 @@ def dump(
 # What a worker writes when its turn comes, whatever is asked meanwhile.
 WRITTEN_BY_WORKERS = {
     "task",
+    "schedule",
     "batch_binding",
     "batch_wait",
     "batch_sum",

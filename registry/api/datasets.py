@@ -23,6 +23,7 @@ from registry.catalog.versions import (
     membership,
     number_of,
 )
+from registry.ledger.standing import standings
 from registry.request import CurrentActor, ReadSession
 from registry.wire.catalog import (
     BatchList,
@@ -159,8 +160,9 @@ def get_batches(
     if version is not None:
         find_version(session, found, version)
     page = list_batches(session, found, cut, version=version)
+    known = standings(session, [view.number for view in page.items])
     answer: BatchList = {
-        "batches": [batch_answer(view) for view in page.items],
+        "batches": [batch_answer(view, known.get(view.number)) for view in page.items],
         "totalCount": page.total,
         "next": page.next,
     }

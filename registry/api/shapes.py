@@ -19,6 +19,7 @@ from registry.catalog.namespaces import NamespaceView
 from registry.catalog.runs import RunDataset, RunLink, RunView
 from registry.catalog.versions import VersionView
 from registry.ids import uuid_text
+from registry.ledger.standing import Standing
 from registry.storage.columns import wins_parts
 from registry.wire.catalog import (
     BatchAnswer,
@@ -265,7 +266,7 @@ def version_answer(
     }
 
 
-def batch_answer(view: BatchView) -> BatchAnswer:
+def batch_answer(view: BatchView, standing: Standing | None) -> BatchAnswer:
     """A batch."""
     return {
         "number": view.number,
@@ -302,4 +303,12 @@ def batch_answer(view: BatchView) -> BatchAnswer:
             for file in view.files
         ],
         "evidence": digest_text(wins_parts(view.wins)[1]),
+        "ledger": None
+        if standing is None
+        else {
+            "state": standing.state.value,
+            "rows": standing.rows,
+            "detail": standing.detail,
+            "waitsFor": list(standing.waits_for),
+        },
     }

@@ -28,4 +28,6 @@ class EntryKind(StrEnum):
     KEY_ROTATED = "keys.key.rotated"
     KEY_DESTROYED = "keys.key.destroyed"
     KEY_USES_MOVED = "keys.uses.moved"
+    OBJECT_FETCHED = "ledger.object.fetched"
+    OBJECTS_EXPIRED = "ledger.objects.expired"
     TASK_DIED = "workers.task.died"

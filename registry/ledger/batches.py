@@ -173,6 +173,9 @@ class BatchGraph:
 
 
 def _read_nodes(session: Session, missing: Sequence[tuple[int]]) -> dict[int, BatchNode]:
+    # First of all who is bound: what is bound by then has its maps, also where each query of a
+    # transaction sees a later state (PostgreSQL).
+    rows_of_nodes = select_by_rows(session, _NODES, _NUMBER, missing)
     inputs: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
     for number, position, input_number, first, rows in select_by_rows(
         session, _INPUTS, _NUMBER, missing
@@ -189,7 +192,7 @@ def _read_nodes(session: Session, missing: Sequence[tuple[int]]) -> dict[int, Ba
         owed.setdefault(number, []).append(bytes(dataset_id))
     return {
         row[0]: _node(row, tuple(maps.get(row[0], ())), tuple(sorted(owed.get(row[0], ()))))
-        for row in select_by_rows(session, _NODES, _NUMBER, missing)
+        for row in rows_of_nodes
     }
 
 

@@ -68,10 +68,12 @@ class BindPlan:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is not there yet."""
+    """What is not there yet. `object` and `url`: the batch's examples, where they lie at a URL."""
 
     number: int
     awaited: tuple[str, ...]
+    object: str = ""
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ class _Planner:
                 detail = f"Map {planned.position} names the batch itself as its input."
                 return Impossible(batch.number, detail)
         if self._awaited:
-            return Waiting(batch.number, tuple(dict.fromkeys(self._awaited)))
+            awaited = tuple(dict.fromkeys(self._awaited))
+            return Waiting(batch.number, awaited, batch.examples_object or "", batch.examples_url)
         known = tuple(planned for planned in maps if planned is not None)
         rows = self._rows(examples)
         if isinstance(rows, str):

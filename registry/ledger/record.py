@@ -3,7 +3,8 @@
 Rules (DESIGN §2, §5):
 1. An object is kept pseudonymised, once for each project; it expires if nothing binds it.
 2. Binding goes: delete the batch's address range from the index, append, then bind in SQL. What no
-   batch binds is never looked at, so a crash anywhere is mended by doing it again.
+   batch binds is never looked at, so a crash anywhere is mended by doing it again. Nobody else
+   binds the same batch meanwhile, not even a worker that lost its lease and goes on.
 3. A bound batch never changes: a later event that names another object is noted, not followed.
 """
 
@@ -12,25 +13,34 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlmodel import Session
 
-from registry.errors import InvalidInputError
+from registry.errors import InvalidInputError, StorageUnavailableError
 from registry.ids import fresh_id
 from registry.ledger.addresses import pack
-from registry.ledger.bindings import note_failed, note_waiting, store_binding, wake
+from registry.ledger.bindings import (
+    ask_to_bind,
+    lock_awaited,
+    note_failed,
+    note_waiting,
+    store_binding,
+    wake,
+)
 from registry.ledger.columns import EXAMPLES, SUBJECTS
+from registry.ledger.expire import EXPIRES_AFTER, object_name
 from registry.ledger.opened import Ledger
 from registry.ledger.parents import compile_parents
 from registry.ledger.plan import (
     BindPlan,
+    FoundObject,
     Impossible,
     PlannedMap,
     Waiting,
@@ -41,11 +51,11 @@ from registry.ledger.rowmap import RowMap
 from registry.ledger.rowmap_file import RowMapFile
 from registry.ledger.tables import BatchBinding, BindingState, LedgerObject, ObjectKind
 from registry.ledger.uploads import take_examples, take_parents
+from registry.storage.alone import Turns
 from registry.storage.columns import table_of
 from registry.storage.database import Database
 
 _binding, _object = table_of(BatchBinding), table_of(LedgerObject)
-EXPIRES_AFTER = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +65,6 @@ class StoredObject:
     id: str
     kind: ObjectKind
     rows: int
-
-
-def object_name(object_id: str, part: str) -> str:
-    """Where a part (`examples`, `subjects`, `row_map`, `parents`) of an object lies."""
-    return f"objects/{object_id}/{part}.parquet"
 
 
 def store_object(
@@ -150,13 +155,26 @@ def bind_batch(
     database: Database,
     number: int,
     *,
+    turns: Turns,
     now: datetime,
     conclude: Callable[[Callable[[Session], None]], None],
 ) -> BindingState | None:
     """Bind a batch, or note what it waits for or why it cannot be; None where it is gone.
 
-    `conclude` runs the last transaction (the task's own). Idempotent (rule 2).
+    `conclude` runs the last transaction (the task's own). Idempotent (rule 2). Raises
+    StorageUnavailableError where another worker is at this batch, or the ledger takes no work.
     """
+    with turns.alone(number):
+        return _bind_alone(ledger, database, number, now, conclude)
+
+
+def _bind_alone(
+    ledger: Ledger,
+    database: Database,
+    number: int,
+    now: datetime,
+    conclude: Callable[[Callable[[Session], None]], None],
+) -> BindingState | None:
     with database.read() as session:
         state = session.execute(
             select(_binding.c.state).where(_binding.c.number == number)
@@ -167,13 +185,21 @@ def bind_batch(
         return None if plan is None else BindingState.BOUND
     match plan:
         case Waiting():
-            conclude(lambda session: note_waiting(session, plan, now))
+            conclude(lambda session: _note_waiting(session, ledger, plan, now))
             return BindingState.PENDING
         case Impossible():
             conclude(lambda session: note_failed(session, number, plan.detail, now))
             return BindingState.FAILED
         case BindPlan():
             return _bind(ledger, plan, now, conclude)
+
+
+def _note_waiting(session: Session, ledger: Ledger, plan: Waiting, now: datetime) -> None:
+    lock_awaited(session, plan.awaited)
+    note_waiting(session, plan, now)
+    if plan_binding(session, plan.number, match=ledger.match) != plan:
+        # It came since the plan was made, and woke nobody.
+        ask_to_bind(session, plan.number, now=now)
 
 
 def _bind(
@@ -191,7 +217,7 @@ def _bind(
         return BindingState.FAILED
     ledger.index.clear_batch(plan.number)
     if plan.examples is not None:
-        _append_examples(ledger, plan.number, plan.examples.id)
+        _append_examples(ledger, plan.number, plan.examples)
 
     def work(session: Session) -> None:
         store_binding(session, plan, maps, rows, now)
@@ -274,15 +300,22 @@ def _agreed_rows(plan: BindPlan, maps: list[dict[str, Any]]) -> int | None:
     return rows
 
 
-def _append_examples(ledger: Ledger, number: int, object_id: str) -> None:
+def _append_examples(ledger: Ledger, number: int, examples: FoundObject) -> None:
     for part, schema, append in (
         ("examples", EXAMPLES, ledger.index.append),
         ("subjects", SUBJECTS, ledger.index.append_subjects),
     ):
-        source = ledger.objects.open(object_name(object_id, part))
+        source = ledger.objects.open(object_name(examples.id, part))
         with pq.ParquetFile(source, memory_map=isinstance(source, str)) as file:
             if file.metadata.num_rows:
                 append(_with_addresses(file, number, schema))
+    held = ledger.index.count(number)
+    if held != examples.rows:
+        # Whatever came between, the batch is not bound before the index has it once and whole.
+        raise StorageUnavailableError(
+            f"The index holds {held} examples of batch {number}, and {examples.rows} were added.",
+            remedy="The worker does it again; if it stays so, look at the ledger's store.",
+        )
 
 
 def _with_addresses(file: pq.ParquetFile, number: int, schema: pa.Schema) -> pa.RecordBatchReader:
@@ -303,20 +336,3 @@ def _with_addresses(file: pq.ParquetFile, number: int, schema: pa.Schema) -> pa.
             yield pa.record_batch(columns, schema=schema)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def expire_objects(ledger: Ledger, database: Database, *, now: datetime) -> int:
-    """Drop objects that nothing bound in time; how many. Effects: commits."""
-    with database.write() as session:
-        rows = session.execute(
-            select(_object.c.id).where(
-                _object.c.expires_at.is_not(None), _object.c.expires_at < now
-            )
-        )
-        ids = list(rows.scalars().all())
-        for object_id in ids:
-            session.execute(delete(_object).where(_object.c.id == object_id))
-    for object_id in ids:
-        for name in list(ledger.objects.names(f"objects/{object_id}")):
-            ledger.objects.delete(name)
-    return len(ids)

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from registry.errors import SettingsError, UnavailableError
-from registry.storage.objects import Objects
+from registry.storage.objects import Objects, options_for
 
 if TYPE_CHECKING:
     from registry.ledger.index import ExampleIndex
@@ -45,8 +45,8 @@ class LedgerPlace:
 
     @property
     def storage_options(self) -> Mapping[str, str]:
-        """The options as the stores take them."""
-        return dict(self.options)
+        """The options as the store of this URL takes them."""
+        return options_for(self.url, dict(self.options))
 
 
 class Store:

@@ -18,12 +18,13 @@ from sqlmodel import Session
 
 from registry.catalog.names import require_name
 from registry.catalog.paging import Cut, Page, cursor_moment, decode_cursor, encode_cursor
+from registry.catalog.version_tables import Batch
 from registry.lineage.tables import EventState, LineageEvent
 from registry.moments import to_micros
-from registry.storage.columns import table_of
+from registry.storage.columns import table_of, wins_parts
 
 PAGE_BYTES = 16 * 1024 * 1024
-_event = table_of(LineageEvent)
+_event, _batch = table_of(LineageEvent), table_of(Batch)
 _LISTING = "events"
 
 
@@ -35,6 +36,29 @@ class EventsWanted:
     before: datetime | None = None
     namespace: str | None = None
     descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose token sent an event."""
+
+    account_id: str
+    project_id: str
+
+
+def sender_of_batch(session: Session, number: int) -> Sender | None:
+    """Who sent the event that a batch was taken from; None where there is no such batch."""
+    wins = session.execute(
+        select(_batch.c.wins).where(_batch.c.number == number)
+    ).scalar_one_or_none()
+    if wins is None:
+        return None
+    row = session.execute(
+        select(_event.c.account_id, _event.c.project_id).where(
+            _event.c.digest == wins_parts(bytes(wins))[1]
+        )
+    ).one_or_none()
+    return None if row is None else Sender(row.account_id, row.project_id)
 
 
 def list_events(session: Session, wanted: EventsWanted, cut: Cut) -> Page[bytes]:

@@ -46,7 +46,7 @@ class Database:
     def __init__(self, url: str, *, lock_timeout_seconds: float = 10.0) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._lock_timeout_seconds = lock_timeout_seconds
+        self.lock_timeout_seconds = lock_timeout_seconds
         self._writer = threading.RLock() if self.is_sqlite else None
         self.engine = self._make_engine()
 
@@ -55,7 +55,7 @@ class Database:
             engine = create_engine(
                 self.url,
                 connect_args={
-                    "timeout": self._lock_timeout_seconds,
+                    "timeout": self.lock_timeout_seconds,
                     "check_same_thread": False,
                     "cached_statements": 1024,
                 },
@@ -68,7 +68,7 @@ class Database:
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         engine = create_engine(self.url, pool_pre_ping=True, pool_size=16, max_overflow=16)
-        timeout_ms = int(self._lock_timeout_seconds * 1000)
+        timeout_ms = int(self.lock_timeout_seconds * 1000)
 
         def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
             with connection.cursor() as cursor:  # type: ignore[attr-defined]  # psycopg's
@@ -98,6 +98,12 @@ class Database:
                 yield session
                 session.flush()
 
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection without a transaction of its own, for locks that are a session's."""
+        with _as_unavailable(), self.engine.connect() as connection:
+            yield connection
+
     def transact(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a write transaction, again on deadlock or serialization failure.
 
@@ -120,9 +126,9 @@ class Database:
         if self._writer is None:
             yield
             return
-        if not self._writer.acquire(timeout=self._lock_timeout_seconds):
+        if not self._writer.acquire(timeout=self.lock_timeout_seconds):
             raise StorageUnavailableError(
-                f"Another write held the database for {self._lock_timeout_seconds} s.",
+                f"Another write held the database for {self.lock_timeout_seconds} s.",
                 remedy="Try again; if it stays so, look for a long running command.",
             )
         try:

@@ -36,7 +36,7 @@ class Objects:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._store = LocalStore(prefix=self.folder)
         else:
-            self._store = from_url(url, config=dict(options or {}))  # type: ignore[call-overload]  # keys of every store
+            self._store = from_url(url, config=options_for(url, options or {}))  # type: ignore[call-overload]  # keys of every store
 
     def put_file(self, name: str, source: Path) -> None:
         """Store a file's bytes under a name; in parts where the file is large."""
@@ -120,6 +120,11 @@ class _Reader:
     def close(self) -> None:
         self._reader.close()
         self.closed = True
+
+
+def options_for(url: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The options that are meant for the kind of store that a URL names."""
+    return dict(options) if urlsplit(url).scheme in ("s3", "s3a") else {}
 
 
 def local_folder(url: str) -> Path | None:

@@ -34,6 +34,12 @@ class TaskKind(StrEnum):
     NAMES_REASSIGN = "catalog.names.reassign"
     BIND_BATCH = "ledger.batch.bind"
     SUM_BATCH = "ledger.batch.sum"
+    FETCH_OBJECT = "ledger.object.fetch"
+    EXPIRE_OBJECTS = "ledger.objects.expire"
+    RETRY_BATCHES = "ledger.batches.retry"
+    OPTIMISE_INDEX = "ledger.index.optimise"
+    PURGE_INDEX = "ledger.index.purge"
+    DISCARD_LEFTOVERS = "ledger.index.discard"
     SUBJECT_KEYS_ROTATE = "keys.subject.rotate"
     DATA_KEYS_ROTATE = "keys.data.rotate"
 

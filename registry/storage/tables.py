@@ -1,10 +1,10 @@
-"""Rows of the work queue."""
+"""Rows of the work queue, and of what comes into it again and again."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Column, Index, Integer, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Text
 from sqlmodel import Field, SQLModel
 
 from registry.storage.columns import Moment
@@ -41,3 +41,12 @@ class Task(SQLModel, table=True):
     leased_until: datetime | None = Field(sa_column=Column(Moment))
     progress: str | None = Field(sa_column=Column(Text))
     error: str | None = Field(sa_column=Column(Text))
+
+
+class Schedule(SQLModel, table=True):
+    """A kind of task that comes again and again: when next, and what was counted for it since."""
+
+    __tablename__ = "schedule"
+    kind: str = Field(sa_column=Column(Text, primary_key=True))
+    due_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    counted: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -296,6 +296,15 @@ class OriginAnswer(TypedDict):
     collectedUntil: datetime | None
 
 
+class LedgerAnswer(TypedDict):
+    """Where a batch stands with the ledger: `pending`, `bound` or `failed`, and why."""
+
+    state: str
+    rows: int | None
+    detail: str | None
+    waitsFor: list[str]
+
+
 class BatchAnswer(TypedDict):
     """The examples that one run wrote to a dataset. Null is what the producer did not say."""
 
@@ -319,6 +328,7 @@ class BatchAnswer(TypedDict):
     subjectCoverage: dict[str, object] | None
     files: list[FileAnswer]
     evidence: str
+    ledger: LedgerAnswer | None
 
 
 class BatchList(TypedDict):

@@ -6,7 +6,8 @@ Rules:
 2. A handler that fails sends its task back to wait; after the last attempt it is dead, which is an
    entry in the audit journal, in the same transaction. So is a task that killed its worker each
    time.
-3. Stopping is graceful: no task is taken any more, and the running ones get some time to end.
+3. Tasks that come again and again are put by whichever worker is first (`storage.schedule`).
+4. Stopping is graceful: no task is taken any more, and the running ones get some time to end.
    What does not end in time is taken over by another worker.
 """
 
@@ -39,11 +40,14 @@ from registry.storage.queue import (
     lease_task,
     renew_lease,
 )
+from registry.storage.schedule import Period, has_due, put_due
+from registry.workers.context import Handler, TaskContext, TaskLostError
 from registry.workers.repeat import repeating
-from registry.workers.tasks import HANDLERS, Handler, TaskContext, TaskLostError
+from registry.workers.tasks import HANDLERS, PERIODS
 
 LEASE = timedelta(seconds=60)
 POLL_SECONDS = 1.0
+SCHEDULE_SECONDS = 30.0
 GRACE_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
@@ -59,12 +63,14 @@ class Workers:
         lease: timedelta = LEASE,
         poll_seconds: float = POLL_SECONDS,
         handlers: Mapping[TaskKind, Handler] = HANDLERS,
+        periods: Mapping[TaskKind, Period] = PERIODS,
     ) -> None:
         self._house = house
         self._threads = threads
         self._lease = lease
         self._poll_seconds = poll_seconds
         self._handlers = handlers
+        self._periods = periods
         self._kinds = frozenset(handlers)
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._stop = threading.Event()
@@ -73,7 +79,7 @@ class Workers:
 
     @contextmanager
     def running(self, *, grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
-        """Work on threads while the block runs; then stop gracefully (rule 3)."""
+        """Work on threads while the block runs; then stop gracefully (rule 4)."""
         self._stop.clear()
         threads = [
             threading.Thread(
@@ -81,7 +87,10 @@ class Workers:
             )
             for number in range(self._threads)
         ]
-        with repeating(self._renew, every_seconds=self._lease.total_seconds() / 3):
+        with (
+            repeating(self._renew, every_seconds=self._lease.total_seconds() / 3),
+            repeating(self.schedule, every_seconds=SCHEDULE_SECONDS),
+        ):
             for thread in threads:
                 thread.start()
             try:
@@ -99,6 +108,14 @@ class Workers:
             while self._turn(f"{self._name}:0"):
                 tried += 1
         return tried
+
+    def schedule(self) -> None:
+        """Put what is due again. Nothing is written where nothing is due."""
+        database, now = self._house.database, self._house.clock()
+        with database.read() as session:
+            if not has_due(session, self._periods, now=now):
+                return
+        database.transact(lambda session: put_due(session, self._periods, now=now))
 
     def _work(self, number: int) -> None:
         while not self._stop.is_set():

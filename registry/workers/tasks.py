@@ -1,18 +1,12 @@
-"""What a task does when its turn comes: one handler for each kind, and what a handler may use.
+"""What a task does when its turn comes: one handler for each kind (`context` says what it may use).
 
-Rules:
-1. A handler may run again after it was done in part, so it is idempotent: each of its transactions
-   leaves the catalog whole.
-2. A handler that works long calls `report` between its transactions; TaskLostError there means
-   that another worker took the task over, and that this one must stop.
-3. What a handler must do exactly once, it does in `conclude`: that transaction also marks the task
-   done, and is rolled back where the lease was lost.
+What a worker does again and again is in `PERIODS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 
 from sqlmodel import Session
@@ -25,45 +19,10 @@ from registry.keys.tables import Purpose
 from registry.ledger.bindings import ask_to_sum
 from registry.ledger.record import bind_batch
 from registry.ledger.sums import store_sums, sum_batch
-from registry.request import House
-from registry.storage.queue import LeasedTask, TaskKind, finish_task
-
-
-class TaskLostError(Exception):
-    """Another worker took the task over; whatever this one still does must not be kept."""
-
-
-@dataclass(slots=True)
-class TaskContext:
-    """What a handler gets: the house and its task. The loop keeps the lease meanwhile."""
-
-    house: House
-    task: LeasedTask
-    worker: str
-    progress: str | None = field(default=None, init=False)
-    lost: bool = field(default=False, init=False)
-    concluded: bool = field(default=False, init=False)
-
-    def report(self, progress: str) -> None:
-        """Say how far the task is; shown with the next renewal. Raises TaskLostError."""
-        self.progress = progress
-        if self.lost:
-            raise TaskLostError(self.task.id)
-
-    def conclude(self, work: Callable[[Session], None]) -> None:
-        """Run the last transaction of the task, and mark it done in it. Raises TaskLostError."""
-
-        def last(session: Session) -> None:
-            work(session)
-            now = self.house.clock()
-            if not finish_task(session, self.task.id, worker=self.worker, now=now):
-                raise TaskLostError(self.task.id)
-
-        self.house.database.transact(last)
-        self.concluded = True
-
-
-Handler = Callable[[TaskContext], None]
+from registry.storage.queue import TaskKind
+from registry.storage.schedule import Period
+from registry.workers import upkeep
+from registry.workers.context import Handler, TaskContext
 
 
 def reassign_names(context: TaskContext) -> None:
@@ -87,6 +46,7 @@ def bind(context: TaskContext) -> None:
         house.ledger,
         house.database,
         int(str(context.task.payload["batch"])),
+        turns=house.turns,
         now=house.clock(),
         conclude=context.conclude,
     )
@@ -129,6 +89,20 @@ HANDLERS: Mapping[TaskKind, Handler] = {
     TaskKind.NAMES_REASSIGN: reassign_names,
     TaskKind.BIND_BATCH: bind,
     TaskKind.SUM_BATCH: sum_up,
+    TaskKind.FETCH_OBJECT: upkeep.fetch_object,
+    TaskKind.EXPIRE_OBJECTS: upkeep.expire,
+    TaskKind.RETRY_BATCHES: upkeep.retry_batches,
+    TaskKind.OPTIMISE_INDEX: upkeep.optimise_index,
+    TaskKind.PURGE_INDEX: upkeep.purge_index,
+    TaskKind.DISCARD_LEFTOVERS: upkeep.discard_leftovers,
     TaskKind.SUBJECT_KEYS_ROTATE: partial(move_keys, purpose=Purpose.SUBJECT),
     TaskKind.DATA_KEYS_ROTATE: partial(move_keys, purpose=Purpose.DATA),
+}
+
+# A batch that waits is woken by what it waits for; the daily retry is for what was missed.
+PERIODS: Mapping[TaskKind, Period] = {
+    TaskKind.EXPIRE_OBJECTS: Period(timedelta(hours=6)),
+    TaskKind.RETRY_BATCHES: Period(timedelta(days=1)),
+    TaskKind.OPTIMISE_INDEX: Period(timedelta(hours=1), count=64),
+    TaskKind.PURGE_INDEX: Period(timedelta(hours=6)),
 }
