@@ -29,7 +29,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.ledger.source_files import readable_path
-from registry.storage.objects import options_for
+from registry.storage.objects import bucket_at
 
 BUCKETS = ("s3", "gs", "az")
 WEB = ("https", "http")
@@ -145,12 +145,11 @@ def _parts(url: str) -> tuple[str, ...] | None:
 
 def _from_bucket(url: str, storage_options: Mapping[str, str]) -> Iterator[bytes]:
     import obstore
-    from obstore.store import from_url
 
     split = urlsplit(url)
     bucket = f"{split.scheme}://{split.netloc}"
     try:
-        store = from_url(bucket, config=options_for(bucket, storage_options))  # type: ignore[call-overload]  # keys of every store
+        store = bucket_at(bucket, storage_options)
         for chunk in obstore.get(store, split.path.lstrip("/")).stream(_CHUNK_BYTES):
             yield bytes(chunk)
     except (FileNotFoundError, obstore.exceptions.BaseError) as error:

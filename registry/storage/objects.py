@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from registry.errors import NotFoundError, StorageUnavailableError
+from registry.errors import NotFoundError, SettingsError, StorageUnavailableError
 
 _CHUNK_BYTES = 8 << 20
 
@@ -36,7 +36,14 @@ class Objects:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._store = LocalStore(prefix=self.folder)
         else:
-            self._store = from_url(url, config=options_for(url, options or {}))  # type: ignore[call-overload]  # keys of every store
+            try:
+                self._store = bucket_at(url, options or {})
+            except (ValueError, obstore.exceptions.BaseError) as error:
+                first = str(error).strip().partition("\n")[0][:200].rstrip(".")
+                raise SettingsError(
+                    f"The ledger cannot lie at {url}: {first}.",
+                    remedy="Set REGISTRY_LEDGER_URL to a folder, or to s3://bucket/folder.",
+                ) from error
 
     def put_file(self, name: str, source: Path) -> None:
         """Store a file's bytes under a name; in parts where the file is large."""
@@ -120,6 +127,19 @@ class _Reader:
     def close(self) -> None:
         self._reader.close()
         self.closed = True
+
+
+def bucket_at(url: str, options: Mapping[str, str]) -> ObjectStore:
+    """The bucket, or the folder in it, that a URL names; credentials are the environment's.
+
+    `options` as `Objects` takes them. Raises ValueError or obstore's errors for what is no bucket.
+    """
+    meant = options_for(url, options)
+    config = {name: value for name, value in meant.items() if name.startswith("aws_")}
+    client: dict[str, object] = {
+        name: value == "true" for name, value in meant.items() if name not in config
+    }
+    return from_url(url, config=config, client_options=client)  # type: ignore[call-overload, no-any-return]  # keys of every store
 
 
 def options_for(url: str, options: Mapping[str, str]) -> dict[str, str]:
