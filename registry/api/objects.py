@@ -23,6 +23,7 @@ from registry.errors import InvalidInputError
 from registry.ledger.record import StoredObject, store_object
 from registry.ledger.tables import ObjectKind
 from registry.request import CurrentActor, CurrentHouse
+from registry.storage.temporary import writing_temporary
 from registry.wire.ledger import ObjectStored
 
 router = APIRouter(prefix="/api/v1/ledger", tags=["ledger"])
@@ -89,5 +90,6 @@ async def _receive(request: Request, path: Path, *, limit_bytes: int) -> bytes:
             if size > limit_bytes:
                 raise too_large(limit_bytes)
             hasher.update(part)
-            file.write(part)
+            with writing_temporary():
+                file.write(part)
     return hasher.digest()

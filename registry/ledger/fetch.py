@@ -25,11 +25,11 @@ from registry.canonical import digest_text
 from registry.errors import (
     BodyTooLargeError,
     InvalidInputError,
-    StorageUnavailableError,
     UnavailableError,
 )
 from registry.ledger.source_files import readable_path
 from registry.storage.objects import bucket_at
+from registry.storage.temporary import writing_temporary
 
 BUCKETS = ("s3", "gs", "az")
 WEB = ("https", "http")
@@ -63,23 +63,14 @@ def fetch(
                     remedy="Split the batch, or raise REGISTRY_OBJECT_LIMIT_BYTES.",
                 )
             hasher.update(chunk)
-            _write(file, chunk)
+            with writing_temporary():
+                file.write(chunk)
     found = digest_text(hasher.digest())
     if found != digest:
         raise InvalidInputError(
             f"The object at {url} has the digest {found}, and the event says {digest}.",
             remedy="Put the object there that the event names, or upload it.",
         )
-
-
-def _write(file: BinaryIO, chunk: bytes) -> None:
-    try:
-        file.write(chunk)
-    except OSError as error:
-        raise StorageUnavailableError(
-            f"What is fetched cannot be kept: {error.strerror}.",
-            remedy="Look at the disk that holds the server's temporary files.",
-        ) from error
 
 
 def content_type_of(path: Path) -> str:

@@ -54,6 +54,7 @@ from registry.ledger.uploads import take_examples, take_parents
 from registry.storage.alone import Turns
 from registry.storage.columns import table_of
 from registry.storage.database import Database
+from registry.storage.temporary import writing_temporary
 
 _binding, _object = table_of(BatchBinding), table_of(LedgerObject)
 
@@ -90,7 +91,7 @@ def store_object(
     if known is not None:
         return known
     object_id = fresh_id()
-    with tempfile.TemporaryDirectory(prefix="registry-object-") as folder:
+    with writing_temporary(), tempfile.TemporaryDirectory(prefix="registry-object-") as folder:
         facts = _keep(ledger, source, Path(folder), object_id, kind, content_type)
     row = {
         "id": object_id,
