@@ -168,7 +168,10 @@ class Workers:
         except TaskLostError:
             _log.warning("task %s (%s) was taken over by another worker", task.id, task.kind)
         except Exception as error:  # noqa: BLE001 - the edge: a handler's error is the task's
-            _log.warning("task %s (%s) failed", task.id, task.kind, exc_info=error)
+            # An error of ours says all there is to say; of any other the place is wanted too.
+            trace = None if isinstance(error, RegistryError) else error
+            reason = _reason(error)
+            _log.warning("task %s (%s) failed: %s", task.id, task.kind, reason, exc_info=trace)
             self._fail(task, worker, _reason(error))
 
     def _fail(self, task: LeasedTask, worker: str, detail: str) -> None:
