@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from registry.app import check_everything, ledger_place
-from registry.ledger.sweep import open_store
+from registry.ledger.sweep import Store
 from registry.settings import Settings
 from registry.storage.database import Database
 from tests.crash.conftest import Site
@@ -98,5 +98,5 @@ def test_a_disk_that_is_full_while_examples_are_taken_and_bound(
         traced = client.post("/api/v1/trace", json={**asked, "example_id": wanted})
         assert traced.json()["example"]["ordinal"] == 77
     serving.end()
-    assert open_store(ledger_place(embedded)).index.count() == ROWS
+    assert Store(ledger_place(embedded)).index.count() == ROWS
     assert [each for each in check_everything(embedded) if each.problems] == []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -64,10 +65,17 @@ class Breaking:
         return lambda *given: self._breaker.take(name, found, *given)
 
 
+def altered(ledger: Ledger, **parts: object) -> Ledger:
+    """The same ledger with some of its parts replaced."""
+    other = copy.copy(ledger)
+    other.__dict__.update(parts)
+    return other
+
+
 def broken(ledger: Ledger, breaker: Breaker) -> Ledger:
     index: Any = Breaking(ledger.index, breaker, "clear_batch", "append", "append_subjects")
     objects: Any = Breaking(ledger.objects, breaker, "put")
-    return replace(ledger, index=index, objects=objects)
+    return altered(ledger, index=index, objects=objects)
 
 
 def bind(house: House, number: int, breaker: Breaker | None = None) -> BindingState | None:

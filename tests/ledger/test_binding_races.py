@@ -22,6 +22,7 @@ from registry.settings import Settings
 from tests.ledger.test_binding_faults import (
     ROWS,
     Breaking,
+    altered,
     bind,
     check_once,
     numbers,
@@ -102,7 +103,7 @@ def test_a_worker_that_lost_its_lease_and_goes_on_does_no_harm(
         index: Any = Breaking(house.ledger.index, Slow(), "append")  # type: ignore[arg-type]
         try:
             bind_batch(
-                replace(house.ledger, index=index),
+                altered(house.ledger, index=index),
                 house.database,
                 number,
                 turns=house.turns,
