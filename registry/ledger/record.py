@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
 from registry.errors import InvalidInputError, StorageUnavailableError
@@ -86,8 +86,7 @@ def store_object(
     kept. Effects: commits one row, and puts a task for each batch that waits for the object.
     """
     match = ledger.match(digest)
-    with database.read() as session:
-        known = _find(session, match, kind, project_id)
+    known = database.transact(lambda session: _renew(session, match, kind, project_id, now))
     if known is not None:
         return known
     object_id = fresh_id()
@@ -113,6 +112,17 @@ def store_object(
         return StoredObject(object_id, kind, int(facts["rows"]))
 
     return database.transact(work)
+
+
+def _renew(
+    session: Session, match: bytes, kind: ObjectKind, project_id: str, now: datetime
+) -> StoredObject | None:
+    """An object that is there already; one that nothing is bound to stays as if it were new."""
+    found = _find(session, match, kind, project_id)
+    if found is not None:
+        unbound = (_object.c.id == found.id) & _object.c.expires_at.is_not(None)
+        session.execute(update(_object).where(unbound).values(expires_at=now + EXPIRES_AFTER))
+    return found
 
 
 def _find(session: Session, match: bytes, kind: ObjectKind, project_id: str) -> StoredObject | None:

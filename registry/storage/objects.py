@@ -139,7 +139,8 @@ def bucket_at(url: str, options: Mapping[str, str]) -> ObjectStore:
     client: dict[str, object] = {
         name: value == "true" for name, value in meant.items() if name not in config
     }
-    return from_url(url, config=config, client_options=client)  # type: ignore[call-overload, no-any-return]  # keys of every store
+    # Client options that are given, be they none, hide those of the environment.
+    return from_url(url, config=config, client_options=client or None)  # type: ignore[call-overload, no-any-return]  # keys of every store
 
 
 def options_for(url: str, options: Mapping[str, str]) -> dict[str, str]:

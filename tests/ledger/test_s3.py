@@ -15,8 +15,10 @@ from registry.app import check_everything
 from registry.errors import SettingsError
 from registry.ledger.fetch import fetch
 from registry.ledger.rowmap import RowMap
+from registry.ledger.sweep import LedgerPlace, Store
 from registry.settings import Settings
 from registry.storage.objects import Objects
+from tests.ledger import rows
 from tests.ledger.pipelines import NAMESPACE, Pipeline, digest_of, mapped, parquet, written
 from tests.ledger.test_tracing import ROWS, collect, raw_table, texts
 from tests.live import open_registry, served
@@ -118,6 +120,19 @@ def test_an_object_in_a_bucket_is_fetched_by_url(credentials: str, tmp_path: Pat
         storage_options=options,
     )
     assert (tmp_path / "got").read_bytes() == data
+
+
+def test_everything_may_come_from_the_environment(
+    credentials: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", credentials)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    store = Store(LedgerPlace(f"s3://lake/{uuid.uuid4().hex}"))
+    store.objects.put("a/b", b"some bytes")
+    assert store.objects.get("a/b") == b"some bytes"
+    store.index.append(rows.examples(1, 4))
+    assert store.index.count(1) == 4
 
 
 @pytest.mark.parametrize("url", ["nowhere://lake/a", "s3://"])

@@ -159,6 +159,18 @@ def test_what_nothing_binds_expires_and_what_is_bound_stays(
     assert house.ledger.index.count() == 5
 
 
+def test_what_is_sent_again_stays_as_long_as_what_is_new(
+    house: House, admin: HttpClient, frozen_clock: FrozenClock
+) -> None:
+    upload(admin, table(1))
+    frozen_clock.advance(days=6)
+    upload(admin, table(1))
+    frozen_clock.advance(days=6)
+    assert expire_objects(house.ledger, house.database, now=frozen_clock()) == 0
+    frozen_clock.advance(days=2)
+    assert expire_objects(house.ledger, house.database, now=frozen_clock()) == 1
+
+
 def test_parts_without_a_row_go_when_they_are_old(
     house: House, admin: HttpClient, frozen_clock: FrozenClock
 ) -> None:
