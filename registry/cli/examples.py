@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from registry.cli.connection import connected, split_name
 from registry.cli.edge import Refused
+from registry.cli.example_trees import backward_tree, show_forward, show_notes, show_sample
 from registry.cli.listing import API
 from registry.cli.output import (
     JsonOption,
-    clean,
     gap,
-    moment_text,
     say,
     show_json,
     show_table,
     show_tree,
 )
 
-if TYPE_CHECKING:
-    from rich.tree import Tree
-
-Answer = Mapping[str, Any]
 DatasetArgument = Annotated[str, typer.Argument(help='"NAMESPACE NAME" of the dataset.')]
 VersionOption = Annotated[
     int | None, typer.Option("--version", min=1, help="A version; without it the current one.")
@@ -58,10 +52,10 @@ def trace(
     if as_json:
         show_json(answer)
     elif forward:
-        _show_forward(answer)
+        show_forward(answer)
     else:
-        show_tree(_backward_tree(answer))
-        _show_notes(answer)
+        show_tree(backward_tree(answer))
+        show_notes(answer)
 
 
 def sample(
@@ -78,11 +72,7 @@ def sample(
     if as_json:
         show_json(answer)
         return
-    say(f"{len(answer['examples'])} of {answer['population']:,} examples, seed {answer['seed']}")
-    for item in answer["examples"]:
-        gap()
-        show_tree(_backward_tree(item["trace"]))
-        say(f"  file row read again: {item['reread'].replace('_', ' ')}")
+    show_sample(answer)
 
 
 def locate(
@@ -159,87 +149,3 @@ def _named(example: str) -> dict[str, Any]:
     if colon and batch and ordinal.isascii() and ordinal.isdigit():
         return {"address": {"batch": batch, "ordinal": int(ordinal)}}
     return {"example_id": example}
-
-
-def _backward_tree(answer: Answer) -> Tree:
-    """The example at the root, below it what it was made from, down to its sources."""
-    from rich.tree import Tree
-
-    sources = {(s["batch"], s["ordinal"]): s for s in answer["sources"]}
-    steps: dict[tuple[int, int], list[Answer]] = {}
-    for step in answer["steps"]:
-        steps.setdefault((step["to"]["batch"], step["to"]["ordinal"]), []).append(step)
-    root = Tree(_place(answer["example"]))
-    waiting = [(root, (answer["example"]["batch"], answer["example"]["ordinal"]))]
-    while waiting:
-        branch, address = waiting.pop()
-        source = sources.get(address)
-        if source is not None:
-            branch.add(_source(source))
-        for step in steps.get(address, ()):
-            when = moment_text(step["at"]) or ""
-            job = branch.add(
-                clean(f"{step['role']} by {step['job_namespace']} {step['job']}  {when}")
-            )
-            for parent in step["from"][:20]:
-                below = job.add(_place(parent))
-                waiting.append((below, (parent["batch"], parent["ordinal"])))
-            if len(step["from"]) > 20:
-                job.add(f"and {len(step['from']) - 20} more")
-    return root
-
-
-def _place(place: Answer) -> str:
-    name = f"{place['namespace']} {place['dataset']}"
-    return clean(f"{name}  batch {place['batch_name']}, example {place['ordinal']:,}")
-
-
-def _source(source: Answer) -> str:
-    said = [f"source {source['example_id'] or '(no id)'}"]
-    if source["source_uri"] or source["origin_uri"]:
-        said.append(str(source["source_uri"] or source["origin_uri"]))
-    if source["license"]:
-        said.append(str(source["license"]))
-    if source["file"]:
-        said.append(f"{source['file']['uri']} row {source['file']['row']:,}")
-    return clean("  ".join(said))
-
-
-def _show_forward(answer: Answer) -> None:
-    say(_place(answer["example"]))
-    show_table(
-        ["IN DATASET", "BATCH", "EXAMPLES"],
-        [
-            (f"{row['namespace']} {row['dataset']}", row["batch_name"], row["count"])
-            for row in answer["batches"]
-        ],
-        empty="",
-    )
-    gap()
-    show_table(
-        ["VERSION OF", "VERSION", "STATE"],
-        [
-            (f"{row['namespace']} {row['dataset']}", row["version"], row["state"])
-            for row in answer["versions"]
-        ],
-        empty="No version holds it.",
-    )
-    gap()
-    show_table(
-        ["MODEL", "RUN", "STATE"],
-        [
-            (f"{row['namespace']} {row['name']}", row["run"], row["state"])
-            for row in answer["models"]
-        ],
-        empty="No model read a version of these datasets.",
-    )
-    _show_notes(answer)
-
-
-def _show_notes(answer: Answer) -> None:
-    for step in answer["unknown"]:
-        say(f"Unknown: {step['job_namespace']} {step['job']}: {step['reason']}")
-    if answer["also"]:
-        say(f"{len(answer['also'])} more examples fit the question.")
-    if answer.get("cut"):
-        say("There are more steps than are shown.")

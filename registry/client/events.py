@@ -240,7 +240,7 @@ def model_output(
     batch: BatchFacet | None = None,
     facets: Mapping[str, Any] | None = None,
 ) -> OutputDataset:
-    """A model that the run made: a dataset of type MODEL; `batch` names the files of its weights."""
+    """A model that the run made: a dataset of type MODEL; `batch` names the files of it."""
     return OutputDataset(
         namespace=model.namespace,
         name=model.name,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent, RunState
 
     from registry.client.derivation import Given
-    from registry.client.events import RunFacts
+    from registry.client.events import ParentRun, RunFacts
     from registry.client.examples import ColumnChoice
     from registry.client.outbox import Outbox
 
@@ -81,6 +81,15 @@ class Run:
             self.complete()
         else:
             self.fail(error)
+
+    def as_parent(self) -> ParentRun:
+        """This run as the parent of another; one that nobody started is the root of both."""
+        from registry.client.events import ParentRun
+
+        above = self._facts.parent
+        if above is None:
+            return ParentRun(self.id, self.job, self.id, self.job)
+        return ParentRun(self.id, self.job, above.root_run_id, above.root_job)
 
     def start(self) -> Self:
         """Say that the run began. Raises ConflictError if it did already."""

@@ -149,6 +149,9 @@ def test_a_model_with_files_owes_no_map(pipeline: Pipeline) -> None:
     forward = pipeline.trace("raw", "forward", example_id="ex-1")
     assert [model["state"] for model in forward["models"]] == ["saw"]
     assert forward["unknown"] == []
+    subject = {"subject": {"scheme": "email", "value": "u1@example.org"}}
+    located = pipeline.client.post("/api/v1/subjects/locate", json=subject).json()
+    assert {each["dataset"] for each in located["coverage"]} == {"raw"}
 
 
 def test_the_event_may_come_before_its_objects(pipeline: Pipeline) -> None:
