@@ -43,7 +43,7 @@ from tests.client.peer import listening
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("GSM8K_FOLDER", ROOT.parent / "shared" / "data" / "gsm8k"))
 GSM8K_ROWS = 7_473
-ROUNDS = 5
+ROUNDS = 11
 Step = Callable[[Any], Any]
 
 
