@@ -28,4 +28,7 @@ class EntryKind(StrEnum):
     KEY_ROTATED = "keys.key.rotated"
     KEY_DESTROYED = "keys.key.destroyed"
     KEY_USES_MOVED = "keys.uses.moved"
+    EXAMPLE_TRACED = "ledger.example.traced"
+    SAMPLE_DRAWN = "ledger.sample.drawn"
+    SUBJECT_LOCATED = "ledger.subject.located"
     TASK_DIED = "workers.task.died"
