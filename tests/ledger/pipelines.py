@@ -68,11 +68,13 @@ class Pipeline:
         writes: Sequence[dict[str, Any]] = (),
         kind: str = "COMPLETE",
         minute: int | None = None,
+        run: str | None = None,
     ) -> dict[str, Any]:
-        """Send one event of a new run; give the answer."""
+        """Send one event of a new run, or of `run`; give the answer."""
         self.minute += 1
         at = self.minute if minute is None else minute
-        self.runs[job] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{job}/{self.minute}"))
+        made = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{job}/{self.minute}"))
+        self.runs[job] = made if run is None else run
         event = {
             "eventType": kind,
             "eventTime": f"2026-02-01T{at // 60:02}:{at % 60:02}:00Z",
