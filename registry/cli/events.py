@@ -32,6 +32,8 @@ quarantine = typer.Typer(
 )
 group.add_typer(quarantine)
 PATH = "/api/v1/events/quarantine"
+# The rest is counted: of a file that is all wrong the first lines say enough.
+REJECTIONS_TOLD = 20
 DigestArgument = Annotated[
     str, typer.Argument(metavar="EVENT", help="sha256:… from `registry events quarantine list`.")
 ]
@@ -58,13 +60,13 @@ def import_(
     outcome = Outcome()
     if before is not None:
         note(f"Going on after number {before.done:,} ({before.taken:,} were taken before).")
-        outcome = Outcome(before.taken, rejected_before=before.rejected, done=before.done)
-    skipped = outcome.done
+        outcome = Outcome(before.taken, rejected=before.rejected, done=before.done)
+    skipped, rejected_before = outcome.done, outcome.rejected
     with connected() as client, open_events(file) as events, shown_bar("0 events") as bar:
         for chunk in chunks(item for item in events if item.number > skipped):
             known = len(outcome.rejections)
             send_chunk(client, chunk, outcome)
-            for rejection in outcome.rejections[known:]:
+            for rejection in outcome.rejections[known:REJECTIONS_TOLD]:
                 where = f" (at {rejection.path})" if rejection.path else ""
                 bar.tell(f"Number {rejection.number}: {rejection.reason}{where}")
             state.write(outcome.done, outcome.taken, outcome.rejected)
@@ -82,6 +84,9 @@ def import_(
         )
     else:
         say(f"{outcome.words}.")
+        untold = outcome.rejected - min(len(outcome.rejections), REJECTIONS_TOLD) - rejected_before
+        if untold:
+            note(f"{untold:,} more were rejected; --json tells the first 1,000 of them.")
         if outcome.quarantined:
             note(f"{outcome.quarantined:,} wait: registry events quarantine list")
     if outcome.rejected:
