@@ -25,6 +25,7 @@ from registry.cli.output import (
     show_json,
     show_table,
 )
+from registry.cli.recipes import files_text, recipe_facts, show_recipe
 from registry.client.http import HttpClient
 
 VERSIONS_SHOWN = 10
@@ -164,13 +165,15 @@ def show_version(
     limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a version of a dataset: how it came about, and its batches."""
+    """Show a version of a dataset: how it came about, what would make it again, its batches."""
     namespace, name = split_name(dataset)
     path = f"{API}/namespaces/{in_path(namespace)}/datasets/{in_path(name)}"
     with connected() as client:
         found = client.get(f"{path}/versions/{version}")
+        asked = {"namespace": found["namespace"], "name": found["name"], "version": version}
+        recipe = client.post(f"{API}/versions/recipe", {"dataset": asked})
         if as_json:
-            show_json(found)
+            show_json({**found, "recipe": recipe})
             return
         batches, total = some(client, f"{path}/batches", "batches", limit, {"version": version})
     run = found["createdByRun"]
@@ -186,10 +189,13 @@ def show_version(
             ("Because", "a batch came late" if found["late"] else None),
             ("By job", job_text(run)),
             ("Run", run["id"] if run else None),
+            *recipe_facts(recipe),
             ("Batches", found["batchCount"]),
         ]
     )
+    show_recipe(recipe)
     gap()
+    states = {batch["batch"]: batch["state"] for batch in recipe["batches"]}
     rows = (
         (
             item["number"],
@@ -197,9 +203,10 @@ def show_version(
             item["exampleCount"],
             item["license"],
             item["origin"]["kind"],
-            len(item["files"]),
+            files_text(item["files"]),
+            states.get(item["number"]) or "not looked at",
         )
         for item in batches
     )
-    columns = ["BATCH", "NAME", "EXAMPLES", "LICENCE", "ORIGIN", "FILES"]
+    columns = ["BATCH", "NAME", "EXAMPLES", "LICENCE", "ORIGIN", "FILES", "LEDGER"]
     show_list("batches", batches, total, columns, rows, as_json=False)
