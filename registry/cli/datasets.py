@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -176,23 +177,7 @@ def show_version(
             show_json({**found, "recipe": recipe})
             return
         batches, total = some(client, f"{path}/batches", "batches", limit, {"version": version})
-    run = found["createdByRun"]
-    show_facts(
-        [
-            ("Dataset", f"{found['namespace']} {found['name']}"),
-            ("Version", found["number"]),
-            ("Mode", found["mode"]),
-            ("Base", found["base"]),
-            ("Its store's id", found["externalId"]),
-            ("Completed", moment_text(found["completedAt"])),
-            ("Known since", moment_text(found["allottedAt"])),
-            ("Because", "a batch came late" if found["late"] else None),
-            ("By job", job_text(run)),
-            ("Run", run["id"] if run else None),
-            *recipe_facts(recipe),
-            ("Batches", found["batchCount"]),
-        ]
-    )
+    show_facts(_version_facts(found, recipe))
     show_recipe(recipe)
     gap()
     states = {batch["batch"]: batch["state"] for batch in recipe["batches"]}
@@ -210,3 +195,21 @@ def show_version(
     )
     columns = ["BATCH", "NAME", "EXAMPLES", "LICENCE", "ORIGIN", "FILES", "LEDGER"]
     show_list("batches", batches, total, columns, rows, as_json=False)
+
+
+def _version_facts(found: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[tuple[str, object]]:
+    run = found["createdByRun"]
+    return [
+        ("Dataset", f"{found['namespace']} {found['name']}"),
+        ("Version", found["number"]),
+        ("Mode", found["mode"]),
+        ("Base", found["base"]),
+        ("Its store's id", found["externalId"]),
+        ("Completed", moment_text(found["completedAt"])),
+        ("Known since", moment_text(found["allottedAt"])),
+        ("Because", "a batch came late" if found["late"] else None),
+        ("By job", job_text(run)),
+        ("Run", run["id"] if run else None),
+        *recipe_facts(recipe),
+        ("Batches", found["batchCount"]),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from registry.cli.output import (
 )
 from registry.cli.progress import shown_bar
 from registry.client.http import Parameters
+
+if TYPE_CHECKING:
+    from registry.cli.event_import import Outcome
 
 group = typer.Typer(
     name="events", help="OpenLineage events: import, and quarantine.", no_args_is_help=True
@@ -83,14 +86,18 @@ def import_(
             }
         )
     else:
-        say(f"{outcome.words}.")
-        untold = outcome.rejected - min(len(outcome.rejections), REJECTIONS_TOLD) - rejected_before
-        if untold:
-            note(f"{untold:,} more were rejected; --json tells the first 1,000 of them.")
-        if outcome.quarantined:
-            note(f"{outcome.quarantined:,} wait: registry events quarantine list")
+        told = min(len(outcome.rejections), REJECTIONS_TOLD)
+        _say_outcome(outcome, untold=outcome.rejected - rejected_before - told)
     if outcome.rejected:
         raise Refused
+
+
+def _say_outcome(outcome: Outcome, *, untold: int) -> None:
+    say(f"{outcome.words}.")
+    if untold:
+        note(f"{untold:,} more were rejected; --json tells the first 1,000 of them.")
+    if outcome.quarantined:
+        note(f"{outcome.quarantined:,} wait: registry events quarantine list")
 
 
 @quarantine.command("list")

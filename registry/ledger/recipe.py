@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,26 +116,15 @@ def read_recipe(
     members = list(version_members(session, namespace, name, version))
     dataset_id = named_id("dataset", namespace, name)
     number = version if version is not None else current_version(session, dataset_id)
-    row = session.execute(
-        select(
-            _version,
-            _run.c.job_id,
-            _job.c.namespace.label("job_namespace"),
-            _job.c.name.label("job_name"),
-        )
-        .outerjoin(_run, _run.c.id == _version.c.scope_id)
-        .outerjoin(_job, _job.c.id == _run.c.job_id)
-        .where(_version.c.dataset_id == dataset_id, _version.c.number == number)
-    ).one_or_none()
+    row = _version_row(session, dataset_id, number)
     if row is None:
         raise NotFoundError(
             f"{namespace} {name} has no version yet.",
             remedy="A version is made when a run that writes it completes.",
         )
-    nodes = ledger.graph.nodes(session, members)
-    files, objects = files_of(session, members), _objects(session, members)
-    facets = _facets(session, bytes(row.scope_id))
-    said = job_facets(bytes(row.scope_id), _OF_JOB)
+    run_id = bytes(row.scope_id)
+    facets = _facets(session, run_id)
+    said = job_facets(run_id, _OF_JOB)
     facets |= {facet: _without_marks(payload) for facet, payload in said.items()}
     parameters = read_parameters(facets)
     return Recipe(
@@ -143,26 +132,47 @@ def read_recipe(
         name,
         row.number,
         row.mode,
-        bytes(row.scope_id),
+        run_id,
         row.job_namespace or "",
         row.job_name or "",
         read_code(facets),
         parameters,
         read_seed(parameters),
         facets,
-        _inputs(session, bytes(row.scope_id)),
-        tuple(
-            MemberBatch(
-                number,
-                nodes[number].name,
-                nodes[number].rows,
-                nodes[number].state,
-                tuple(files.get(number, ())),
-                tuple(objects.get(number, ())),
-            )
-            for number in members
-            if number in nodes
-        ),
+        _inputs(session, run_id),
+        _member_batches(session, ledger, members),
+    )
+
+
+def _version_row(session: Session, dataset_id: bytes, number: int | None) -> Any:
+    return session.execute(
+        select(
+            _version,
+            _job.c.namespace.label("job_namespace"),
+            _job.c.name.label("job_name"),
+        )
+        .outerjoin(_run, _run.c.id == _version.c.scope_id)
+        .outerjoin(_job, _job.c.id == _run.c.job_id)
+        .where(_version.c.dataset_id == dataset_id, _version.c.number == number)
+    ).one_or_none()
+
+
+def _member_batches(
+    session: Session, ledger: Ledger, members: Sequence[int]
+) -> tuple[MemberBatch, ...]:
+    nodes = ledger.graph.nodes(session, members)
+    files, objects = files_of(session, members), _objects(session, members)
+    return tuple(
+        MemberBatch(
+            number,
+            nodes[number].name,
+            nodes[number].rows,
+            nodes[number].state,
+            tuple(files.get(number, ())),
+            tuple(objects.get(number, ())),
+        )
+        for number in members
+        if number in nodes
     )
 
 
