@@ -181,11 +181,14 @@ def show_version(
     show_recipe(recipe)
     gap()
     states = {batch["batch"]: batch["state"] for batch in recipe["batches"]}
+    rows_known = {batch["batch"]: batch["rows"] for batch in recipe["batches"]}
     rows = (
         (
             item["number"],
             item["name"],
-            item["exampleCount"],
+            rows_known.get(item["number"])
+            if item["exampleCount"] is None
+            else item["exampleCount"],
             item["license"],
             item["origin"]["kind"],
             files_text(item["files"]),

@@ -12,12 +12,16 @@ from registry.cli.example_trees import backward_tree, show_forward, show_notes, 
 from registry.cli.listing import API
 from registry.cli.output import (
     JsonOption,
+    counted,
     gap,
+    note,
     say,
     show_json,
     show_table,
     show_tree,
 )
+from registry.client.http import HttpClient
+from registry.errors import NotFoundError
 
 DatasetArgument = Annotated[str, typer.Argument(help='"NAMESPACE NAME" of the dataset.')]
 VersionOption = Annotated[
@@ -46,9 +50,9 @@ def trace(
 ) -> None:
     """Walk one example back to its sources, or forward to all that holds it."""
     direction = "forward" if forward else "backward"
-    body = {"dataset": _dataset(dataset, version), "direction": direction, **_named(example)}
+    body = {"dataset": _dataset(dataset, version), "direction": direction}
     with connected() as client:
-        answer = client.post(f"{API}/trace", body)
+        answer = _traced(client, body, example)
     if as_json:
         show_json(answer)
     elif forward:
@@ -90,7 +94,7 @@ def locate(
     if as_json:
         show_json(answer)
         return
-    say(f"{answer['examples']:,} examples of this person.")
+    say(f"{counted(answer['examples'], 'example', 'examples')} of this person.")
     show_table(
         ["DATASET", "BATCH", "EXAMPLES"],
         [
@@ -102,7 +106,7 @@ def locate(
     unsearched = [row for row in answer["coverage"] if row["searched"] == "not_searched"]
     if unsearched:
         gap()
-        say(f"{len(unsearched)} batches could not be searched for a person:")
+        say(f"Not searched for a person: {counted(len(unsearched), 'batch', 'batches')}.")
         show_table(
             ["DATASET", "BATCH"],
             [
@@ -122,18 +126,34 @@ def verify(
     if as_json:
         show_json(answer)
     else:
-        odd = [item for item in answer["checked"] if item["found"] != "identical"]
-        same = len(answer["checked"]) - len(odd)
-        say(f"{answer['verdict'].replace('_', ' ')}: {same} of {len(answer['checked'])} files and")
-        say(f"maps of {answer['batches']} batches were read and are identical.")
-        if odd:
-            show_table(
-                ["FOUND", "BATCH", "WHAT"],
-                [(item["found"], item["batch_name"], item["what"]) for item in odd[:50]],
-                empty="",
-            )
+        _show_verification(answer)
     if answer["verdict"] != "identical":
         raise Refused
+
+
+def _show_verification(answer: dict[str, Any]) -> None:
+    odd = [item for item in answer["checked"] if item["found"] != "identical"]
+    checked = len(answer["checked"])
+    batches = counted(answer["batches"], "batch", "batches")
+    verdict = answer["verdict"].replace("_", " ").capitalize()
+    if checked:
+        same = f"{checked - len(odd):,} of {counted(checked, 'file and map', 'files and maps')}"
+        say(f"{verdict}: {same} of {batches} were read again and are as recorded.")
+    else:
+        say(f"{verdict}: no file or map of {batches} is recorded.")
+    if odd:
+        show_table(
+            ["FOUND", "BATCH", "WHAT"],
+            [
+                (item["found"].replace("_", " "), item["batch_name"], item["what"])
+                for item in odd[:50]
+            ],
+            empty="",
+        )
+    if any(item["found"] == "not_readable" for item in odd):
+        note("The server reads only what is below one of its REGISTRY_FILE_ROOTS.")
+    if answer["unbound"]:
+        note(f"Not bound: {counted(len(answer['unbound']), 'batch', 'batches')}.")
 
 
 def _dataset(text: str, version: int | None) -> dict[str, Any]:
@@ -141,9 +161,23 @@ def _dataset(text: str, version: int | None) -> dict[str, Any]:
     return {"namespace": namespace, "name": name, "version": version}
 
 
+def _traced(client: HttpClient, body: dict[str, Any], example: str) -> dict[str, Any]:
+    """The answer; what reads as BATCH:ORDINAL and is none may be an id with a colon."""
+    named = _named(example)
+    try:
+        return dict(client.post(f"{API}/trace", {**body, **named}))
+    except NotFoundError as error:
+        if "address" not in named:
+            raise
+        try:
+            return dict(client.post(f"{API}/trace", {**body, "example_id": example}))
+        except NotFoundError:
+            raise error from None
+
+
 def _named(example: str) -> dict[str, Any]:
     """What was typed: a digest, a batch and ordinal, or else an example id."""
-    if example.startswith("sha256:") and len(example) == 71:
+    if example.startswith("sha256:"):
         return {"digest": example}
     batch, colon, ordinal = example.rpartition(":")
     if colon and batch and ordinal.isascii() and ordinal.isdigit():
