@@ -123,7 +123,7 @@ def _show(story: Story, seconds: float) -> None:
     say(f"Done in {seconds:.1f} s. All of it is in {story.home}; look around:")
     say("")
     say(f"  export REGISTRY_HOME={shlex.quote(str(story.home))}")
-    say(f"  export REGISTRY_FILE_ROOTS={shlex.quote(str(story.home.absolute() / DATA))}")
+    say(f"  export REGISTRY_FILE_ROOTS={shlex.quote(str(story.home / DATA))}")
     for arguments in NEXT:
         say(f"  {_program()} {' '.join(_quoted(argument) for argument in arguments)}")
 
