@@ -114,10 +114,10 @@ class TamperedError(RegistryError):
 
 
 class UnavailableError(RegistryError):
-    """Cannot be done now; `retry_after_seconds` says when to try again."""
+    """Cannot be done now; `retry_after_seconds` says when to try again (0: nobody said)."""
 
     code = "unavailable"
-    retry_after_seconds: ClassVar[int] = 1
+    retry_after_seconds: int = 1
 
 
 class OverloadedError(UnavailableError):
@@ -130,7 +130,7 @@ class StorageUnavailableError(UnavailableError):
     """The database is locked, full or gone; nothing of the request was kept."""
 
     code = "storage_unavailable"
-    retry_after_seconds: ClassVar[int] = 2
+    retry_after_seconds: int = 2
 
 
 class SetupError(RegistryError):

@@ -60,6 +60,10 @@ async def put_object(
                 remedy="Send the whole object under the SHA-256 of its bytes.",
                 path="sha256",
             )
+        if not path.stat().st_size:
+            raise InvalidInputError(
+                "The body is empty.", remedy="Send the bytes of the object; one without rows too."
+            )
 
         def keep() -> StoredObject:
             return store_object(

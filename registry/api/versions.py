@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import asdict
+
 from fastapi import APIRouter
 
 from registry.ids import uuid_text
 from registry.ledger.recipe import read_recipe
 from registry.ledger.verify import verify_version
+from registry.lineage.run_reads import job_facets_of_run
 from registry.request import CurrentActor, CurrentHouse, ReadSession
 from registry.wire.ledger import (
     CheckedShown,
+    CodeShown,
     FileShown,
     InputShown,
     MemberShown,
+    ObjectShown,
     RecipeShown,
     VerificationShown,
     VersionAsked,
@@ -27,7 +33,14 @@ def recipe(
 ) -> RecipeShown:
     """Code, parameters, inputs and digests: what is needed to make a version again."""
     dataset = asked.dataset
-    found = read_recipe(session, house.ledger, dataset.namespace, dataset.name, dataset.version)
+    found = read_recipe(
+        session,
+        house.ledger,
+        dataset.namespace,
+        dataset.name,
+        dataset.version,
+        job_facets=functools.partial(job_facets_of_run, session),
+    )
     return RecipeShown(
         namespace=found.namespace,
         dataset=found.name,
@@ -36,9 +49,17 @@ def recipe(
         run=uuid_text(found.run_id),
         job_namespace=found.job_namespace,
         job=found.job,
+        code=None if found.code is None else CodeShown(**asdict(found.code)),
+        parameters=found.parameters,
+        seed=found.seed,
         facets=found.facets,
         inputs=[
-            InputShown(namespace=item.namespace, dataset=item.name, version=item.version)
+            InputShown(
+                namespace=item.namespace,
+                dataset=item.name,
+                version=item.version,
+                external_version=item.external_version,
+            )
             for item in found.inputs
         ],
         batches=[
@@ -51,6 +72,7 @@ def recipe(
                     FileShown(uri=file.uri, sha256=file.sha256, rows=file.rows)
                     for file in batch.files
                 ],
+                objects=[ObjectShown.model_validate(asdict(made)) for made in batch.objects],
             )
             for batch in found.batches
         ],
