@@ -16,6 +16,7 @@
     │   └── StorageUnavailableError    database locked, disk full, server gone
     └── SetupError                 the installation is not fit to start
         ├── SettingsError              a setting that cannot be used
+        ├── PolicyError                a policy file that cannot be used
         ├── MasterKeyError             the master key is lost, or is another one
         ├── SchemaOutdatedError        the database needs `registry db upgrade`
         └── HomeInUseError             another process serves this home
@@ -143,6 +144,12 @@ class SettingsError(SetupError):
     """A setting is missing or cannot be used."""
 
     code = "settings_error"
+
+
+class PolicyError(SetupError):
+    """A policy file is missing, or says what cannot be understood; it names file and line."""
+
+    code = "policy_error"
 
 
 class MasterKeyError(SetupError):
