@@ -55,6 +55,7 @@ from registry.ledger.subject_holder import LedgerSubjectKeys
 from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
 from registry.request import Gauge, House
+from registry.rights.subject_holders import rights_subject_keys
 from registry.settings import Settings
 from registry.storage.alone import Turns
 from registry.storage.check import Finding, check_database
@@ -130,7 +131,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         group_limit=settings.group_limit,
     )
     waiting = Gauge("events_waiting", "Events that wait for the writer.", lambda: events.waiting)
-    holders = [LedgerSubjectKeys(database, ledger)]
+    holders = [LedgerSubjectKeys(database, ledger), *rights_subject_keys(database)]
     return House(
         settings=settings,
         database=database,
