@@ -23,6 +23,7 @@ from registry.errors import (
     MasterKeyError,
     NotFoundError,
     OverloadedError,
+    PolicyFileError,
     RegistryError,
     SchemaOutdatedError,
     SettingsError,
@@ -53,6 +54,7 @@ STATUS: dict[type[RegistryError], int] = {
     SettingsError: 503,
     MasterKeyError: 503,
     SchemaOutdatedError: 503,
+    PolicyFileError: 503,
     HomeInUseError: 503,
 }
 MEDIA_TYPE = "application/problem+json"
