@@ -16,9 +16,9 @@
     │   └── StorageUnavailableError    database locked, disk full, server gone
     └── SetupError                 the installation is not fit to start
         ├── SettingsError              a setting that cannot be used
-        ├── PolicyError                a policy file that cannot be used
         ├── MasterKeyError             the master key is lost, or is another one
         ├── SchemaOutdatedError        the database needs `registry db upgrade`
+        ├── PolicyFileError            a file of policies that cannot be taken, with its line
         └── HomeInUseError             another process serves this home
 
 Rules:
@@ -146,12 +146,6 @@ class SettingsError(SetupError):
     code = "settings_error"
 
 
-class PolicyError(SetupError):
-    """A policy file is missing, or says what cannot be understood; it names file and line."""
-
-    code = "policy_error"
-
-
 class MasterKeyError(SetupError):
     """The master key is lost, or is not the one that this registry's keys are wrapped under."""
 
@@ -162,6 +156,12 @@ class SchemaOutdatedError(SetupError):
     """The schema of the database is not the one this program needs."""
 
     code = "schema_outdated"
+
+
+class PolicyFileError(SetupError):
+    """A file of policies is not what it must be; the message names file and line."""
+
+    code = "policy_file_error"
 
 
 class HomeInUseError(SetupError):

@@ -23,7 +23,7 @@ from registry.errors import (
     MasterKeyError,
     NotFoundError,
     OverloadedError,
-    PolicyError,
+    PolicyFileError,
     RegistryError,
     SchemaOutdatedError,
     SettingsError,
@@ -52,9 +52,9 @@ STATUS: dict[type[RegistryError], int] = {
     StorageUnavailableError: 503,
     SetupError: 503,
     SettingsError: 503,
-    PolicyError: 503,
     MasterKeyError: 503,
     SchemaOutdatedError: 503,
+    PolicyFileError: 503,
     HomeInUseError: 503,
 }
 MEDIA_TYPE = "application/problem+json"

@@ -29,7 +29,7 @@ from registry.policy.forms import (
     UsePolicy,
     VetPolicy,
 )
-from registry.policy.yaml_file import policy_error, read_policy_file
+from registry.policy.yaml_file import read_form, refuse
 
 Form = TypeVar("Form")
 FILES = ("licenses.yaml", "purposes.yaml", "residency.yaml", "retention.yaml", "use.yaml", "vet.yaml")
@@ -47,7 +47,7 @@ class PolicySet:
 
 
 def load_policies(folder: Path | None = None) -> PolicySet:
-    """The set of a folder, or the shipped one. Raises PolicyError (rules 1 and 3)."""
+    """The set of a folder, or the shipped one. Raises PolicyFileError (rules 1 and 3)."""
     use = _form(folder, "use.yaml", UsePolicy)
     retention = _form(folder, "retention.yaml", RetentionPolicy)
     residency = _form(folder, "residency.yaml", ResidencyPolicy)
@@ -65,7 +65,7 @@ def policy_path(folder: Path | None, name: str) -> Path:
 
 
 def _form(folder: Path | None, name: str, kind: type[Form]) -> Form:
-    return read_policy_file(policy_path(folder, name), kind)
+    return read_form(policy_path(folder, name), kind)
 
 
 def digest_of(folder: Path | None) -> str:
@@ -79,20 +79,19 @@ def digest_of(folder: Path | None) -> str:
 
 
 def check_retention(policy: RetentionPolicy, name: str = "retention.yaml") -> None:
-    """Raise PolicyError for durations that are none, and rules that would never end (rule 3)."""
+    """Raise PolicyFileError for durations that are none, and rules that would never end (rule 3)."""
     for label, text in (("event_log", policy.event_log), ("audit_payloads", policy.audit_payloads)):
         _check_duration(name, label, text)
     seen: set[str] = set()
     for rule in policy.rules:
         if rule.name in seen:
-            raise policy_error(name, None, f"Two rules are called {rule.name}.", "Rename one.")
+            raise refuse(name, f"Two rules are called {rule.name}.", "Rename one.")
         seen.add(rule.name)
         for text in (rule.duration, rule.at_most):
             _check_duration(name, rule.name, text)
         if rule.trigger is Trigger.LAST_USED and rule.at_most is None:
-            raise policy_error(
+            raise refuse(
                 name,
-                None,
                 f"{rule.name} counts from the last use, which every training run renews.",
                 "Give it an end: at_most.",
             )
@@ -104,17 +103,16 @@ def _check_duration(name: str, label: str, text: str | None) -> None:
     try:
         parse_duration(text)
     except InvalidInputError as error:
-        raise policy_error(name, None, f"{label}: {error.detail}", error.remedy) from error
+        raise refuse(name, f"{label}: {error.detail}", error.remedy) from error
 
 
 def check_residency(policy: ResidencyPolicy, name: str = "residency.yaml") -> None:
-    """Raise PolicyError for a bound that names a group of regions nobody defined (rule 3)."""
+    """Raise PolicyFileError for a bound that names a group of regions nobody defined (rule 3)."""
     for classification, bound in policy.classifications.items():
         for group in (*(bound.rest or ()), *(bound.travel or ())):
             if group not in policy.regions:
-                raise policy_error(
+                raise refuse(
                     name,
-                    None,
                     f"{classification} names the group {group!r}, and regions has none.",
                     f"Choose of: {', '.join(policy.regions)}.",
                 )

@@ -31,21 +31,6 @@ from sqlmodel import Field, SQLModel
 from registry.storage.columns import Counter, Id16, Moment, Sha256
 
 
-class ConsentStatus(StrEnum):
-    """What a consent event says (W3C DPV); only `given` and `renewed` permit."""
-
-    REQUESTED = "requested"
-    GIVEN = "given"
-    REFUSED = "refused"
-    DEFERRED = "deferred"
-    RENEWED = "renewed"
-    WITHDRAWN = "withdrawn"
-    REVOKED = "revoked"
-    EXPIRED = "expired"
-    INVALIDATED = "invalidated"
-    OBJECTED = "objected"
-
-
 class ItemKind(StrEnum):
     """What a hold, a restriction or protected evidence is about."""
 
