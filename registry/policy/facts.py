@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from registry.rights.licenses import Permission
+
 
 class Standing(StrEnum):
     """Where a person's consent to a purpose stands; only `given` permits.
@@ -22,15 +24,6 @@ class Standing(StrEnum):
     PENDING = "pending"
     ENDED = "ended"
     OBJECTED = "objected"
-
-
-class Grant(StrEnum):
-    """What a licence says of a right. `demanded`: allowed, under a condition that must be met."""
-
-    ALLOWED = "allowed"
-    DEMANDED = "demanded"
-    DENIED = "denied"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ class ExampleFacts:
     """
 
     subjects: tuple[SubjectFacts, ...] = ()
-    grants: Mapping[str, Grant] | None = None
+    grants: Mapping[str, Permission] | None = None
     restricted: bool = False
     suppressed: bool = False
     held: bool = False
@@ -88,7 +81,7 @@ class BatchFacts:
     dataset: str = ""
     legal_basis: str | None = None
     license: str | None = None
-    grants: Mapping[str, Grant] | None = None
+    grants: Mapping[str, Permission] | None = None
     origin_kind: str | None = None
     opt_out: tuple[str, ...] = ()
     contract: str | None = None

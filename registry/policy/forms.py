@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from registry.policy.facts import Grant
+from registry.rights.licenses import Permission
 
 _PATTERN = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
@@ -47,7 +47,7 @@ class LicenseNeeds(_Form, frozen=True):
     #: Kinds of origin that need no licence of somebody else.
     not_needed_for: tuple[str, ...] = ()
     #: What a right that is allowed under a condition comes to.
-    demanded: Grant = Grant.ALLOWED
+    demanded: Permission = Permission.ALLOWED
 
 
 class OptOut(_Form, frozen=True):

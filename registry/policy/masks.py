@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from registry.policy.decision import Outcome, Rule, bit, mask_of
-from registry.policy.facts import BatchFacts, ExampleFacts, Grant, Question, Standing, SubjectFacts
+from registry.policy.facts import BatchFacts, ExampleFacts, Question, Standing, SubjectFacts
 from registry.policy.policy_set import PolicySet
 from registry.policy.use import judge_batch, judge_one
+from registry.rights.licenses import Permission
 
 Array = npt.NDArray[np.uint32]
 Ordinals = npt.NDArray[np.uint32]
@@ -93,7 +94,7 @@ class Marks:
     suppressed: Ordinals | None = None
     held: Ordinals | None = None
     licenses: npt.NDArray[np.int32] | None = None
-    grants: tuple[Mapping[str, Grant], ...] = ()
+    grants: tuple[Mapping[str, Permission], ...] = ()
 
 
 def masks_of_batch(

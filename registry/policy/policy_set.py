@@ -15,12 +15,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from registry.durations import parse_duration
 from registry.errors import InvalidInputError
 from registry.files import shipped
+from registry.policy.facts import Question
 from registry.policy.forms import (
     ResidencyPolicy,
     RetentionPolicy,
@@ -30,6 +32,8 @@ from registry.policy.forms import (
     VetPolicy,
 )
 from registry.policy.yaml_file import read_form, refuse
+from registry.rights.licenses import Licenses, load_licenses
+from registry.rights.purposes import Purposes, load_purposes
 
 Form = TypeVar("Form")
 FILES = ("licenses.yaml", "purposes.yaml", "residency.yaml", "retention.yaml", "use.yaml", "vet.yaml")
@@ -40,6 +44,8 @@ class PolicySet:
     """Everything that is decided by. `digest`: `sha256:…` (rule 2)."""
 
     digest: str
+    purposes: Purposes
+    licenses: Licenses
     use: UsePolicy
     retention: RetentionPolicy
     residency: ResidencyPolicy
@@ -48,13 +54,16 @@ class PolicySet:
 
 def load_policies(folder: Path | None = None) -> PolicySet:
     """The set of a folder, or the shipped one. Raises PolicyFileError (rules 1 and 3)."""
+    purposes = load_purposes(policy_path(folder, "purposes.yaml"))
+    licenses = load_licenses(policy_path(folder, "licenses.yaml"))
     use = _form(folder, "use.yaml", UsePolicy)
     retention = _form(folder, "retention.yaml", RetentionPolicy)
     residency = _form(folder, "residency.yaml", ResidencyPolicy)
     vet = _form(folder, "vet.yaml", VetPolicy)
     check_retention(retention)
     check_residency(residency)
-    return PolicySet(digest_of(folder), use, retention, residency, vet)
+    check_purposes(use, purposes)
+    return PolicySet(digest_of(folder), purposes, licenses, use, retention, residency, vet)
 
 
 def policy_path(folder: Path | None, name: str) -> Path:
@@ -116,6 +125,33 @@ def check_residency(policy: ResidencyPolicy, name: str = "residency.yaml") -> No
                     f"{classification} names the group {group!r}, and regions has none.",
                     f"Choose of: {', '.join(policy.regions)}.",
                 )
+
+
+def check_purposes(use: UsePolicy, purposes: Purposes, name: str = "use.yaml") -> None:
+    """Raise PolicyFileError for a purpose in `use.yaml` that `purposes.yaml` lacks (rule 3)."""
+    named = {*use.license.rights, *use.opt_out.purposes}
+    named.update(each for some in use.classifications.values() for each in some)
+    for purpose in sorted(named):
+        if purpose not in purposes:
+            raise refuse(
+                name,
+                f"{purpose!r} is no purpose of purposes.yaml.",
+                f"Choose of: {', '.join(purposes.entries)}.",
+            )
+
+
+def question_of(
+    policies: PolicySet,
+    purpose: str,
+    at: datetime,
+    *,
+    region: str | None = None,
+    recipient: str | None = None,
+) -> Question:
+    """The question for a purpose of the set. Raises InvalidInputError for one that is not in it."""
+    policies.purposes.require(purpose)
+    covering = frozenset(policies.purposes.covering(purpose))
+    return Question(purpose, at, region, recipient, covering)
 
 
 def idle_rules(

@@ -18,7 +18,6 @@ from registry.policy.decision import Outcome, Reason, Rule
 from registry.policy.facts import (
     BatchFacts,
     ExampleFacts,
-    Grant,
     Question,
     Standing,
     SubjectFacts,
@@ -27,6 +26,7 @@ from registry.policy.forms import Basis, UnrecordedPersonalData
 from registry.policy.policy_set import PolicySet
 from registry.policy.residency import judge_residency
 from registry.policy.retention import judge_retention
+from registry.rights.licenses import Permission
 
 _ALLOW, _DENY, _UNSURE = Outcome.ALLOW, Outcome.DENY, Outcome.CANNOT_TELL
 _WITHOUT_PERSONS = ("none",)
@@ -188,21 +188,21 @@ def _license(policies: PolicySet, batch: BatchFacts, asked: Question) -> Reason 
 
 
 def _granted(
-    policies: PolicySet, grants: Mapping[str, Grant], asked: Question, name: str
+    policies: PolicySet, grants: Mapping[str, Permission], asked: Question, name: str
 ) -> Reason:
     """Whether a licence grants every right that the purpose needs."""
     worst = Reason(Rule.LICENSE, _ALLOW, name)
     for right in policies.use.license.rights.get(asked.purpose, ()):
-        grant = grants.get(right, Grant.UNKNOWN)
-        if grant is Grant.DEMANDED:
+        grant = grants.get(right, Permission.UNKNOWN)
+        if grant is Permission.DEMANDED:
             grant = policies.use.license.demanded
         words = right.replace("_", " ")
         match grant:
-            case Grant.DENIED:
+            case Permission.DENIED:
                 return Reason(Rule.LICENSE, _DENY, f"{name} does not allow {words}")
-            case Grant.UNKNOWN | Grant.DEMANDED:
+            case Permission.UNKNOWN | Permission.DEMANDED:
                 worst = Reason(Rule.LICENSE, _UNSURE, f"{name} does not settle {words}")
-            case Grant.ALLOWED:
+            case Permission.ALLOWED:
                 continue
     if not grants and worst.outcome is _ALLOW:
         return Reason(Rule.LICENSE, _UNSURE, f"nobody knows what {name} allows")

@@ -1,0 +1,74 @@
+"""Holds the policy set that a process decides by, and swaps it whole when the files change.
+
+Rules:
+1. A server reads its policies before it answers anything: files that cannot be used stop the start.
+2. Files that changed are read at the next question, at most once a second. If they cannot be used,
+   the set that was good stays, and the log says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from registry.errors import PolicyFileError
+from registry.policy.policy_set import FILES, PolicySet, load_policies, policy_path
+
+_LOOKED_AT_MOST_EVERY_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+_Signature = tuple[tuple[int, int], ...]
+
+
+class PolicyBook:
+    """The current policy set of a folder (None: the shipped one). Thread-safe."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Nothing is read yet."""
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._set: PolicySet | None = None
+        self._signature: _Signature = ()
+        self._looked_at = 0.0
+
+    def current(self) -> PolicySet:
+        """The set to decide by now. Raises PolicyFileError where none was ever good."""
+        with self._lock:
+            now = time.monotonic()
+            if self._set is None:
+                self._signature = self._look()
+                self._set = load_policies(self.folder)
+            elif now - self._looked_at >= _LOOKED_AT_MOST_EVERY_SECONDS:
+                self._swap()
+            self._looked_at = now
+            return self._set
+
+    def reload(self) -> PolicySet:
+        """The set as the files are now. Raises PolicyFileError; then the old set stays."""
+        with self._lock:
+            signature = self._look()
+            self._set = load_policies(self.folder)
+            self._signature, self._looked_at = signature, time.monotonic()
+            return self._set
+
+    def _swap(self) -> None:
+        signature = self._look()
+        if signature == self._signature:
+            return
+        self._signature = signature
+        try:
+            self._set = load_policies(self.folder)
+        except PolicyFileError as error:
+            _log.error("the policies that were read before stay in force: %s", error)
+
+    def _look(self) -> _Signature:
+        """What tells that a file changed: its time and size."""
+        found = []
+        for name in FILES:
+            try:
+                stat = policy_path(self.folder, name).stat()
+                found.append((stat.st_mtime_ns, stat.st_size))
+            except OSError:
+                found.append((0, -1))
+        return tuple(found)
