@@ -34,6 +34,7 @@ from registry.api import (
     lineage_reads,
     namespaces,
     objects,
+    policies,
     projects,
     quarantine,
     search,
@@ -54,6 +55,7 @@ from registry.ledger.opened import open_ledger
 from registry.ledger.subject_holder import LedgerSubjectKeys
 from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
+from registry.policy.book import PolicyBook
 from registry.request import Gauge, House
 from registry.rights.subject_holders import rights_subject_keys
 from registry.settings import Settings
@@ -91,6 +93,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     projects.router,
     objects.router,
     tracing.router,
+    policies.router,
     versions.router,
     namespaces.router,
     datasets.router,
@@ -143,6 +146,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         turns=Turns(database),
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, holders),
+        policies=PolicyBook(settings.policy_folder),
         gauges=(waiting,),
     )
 
@@ -238,6 +242,8 @@ def running(house: House, *, background: bool) -> Iterator[None]:
         house.events.start()
         stack.callback(house.events.stop)
         if background:
+            # Files that cannot be used stop the start, not the first question.
+            house.policies.current()
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
             if house.settings.embedded:
                 stack.enter_context(Workers(house).running())

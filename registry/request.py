@@ -23,6 +23,7 @@ from registry.keys.rotation import Rotation
 from registry.ledger.opened import Ledger
 from registry.ledger.sweep import Sweep
 from registry.lineage.writer import EventWriter
+from registry.policy.book import PolicyBook
 from registry.settings import Settings
 from registry.storage.alone import Turns
 from registry.storage.database import Database
@@ -51,6 +52,7 @@ class House:
     turns: Turns
     keyring: Keyring
     rotation: Rotation
+    policies: PolicyBook
     gauges: tuple[Gauge, ...] = ()
 
 

@@ -99,6 +99,11 @@ class Settings:
         "Folders and bucket URLs, separated by commas, that the server may read and erase in.",
         (),
     )
+    policies: str = _setting(
+        "REGISTRY_POLICIES",
+        "Folder with policy files of your own. A file that it lacks, or empty: the shipped ones.",
+        "",
+    )
     body_limit_bytes: int = _setting(
         "REGISTRY_BODY_LIMIT_BYTES",
         "Largest request body taken, in bytes, both as sent and unpacked.",
@@ -146,6 +151,11 @@ class Settings:
         if self.s3_region:
             options.append(("aws_region", self.s3_region))
         return tuple(options)
+
+    @property
+    def policy_folder(self) -> Path | None:
+        """The operator's folder of policy files; None for the shipped one."""
+        return Path(self.policies).expanduser() if self.policies else None
 
     @property
     def embedded(self) -> bool:
@@ -259,6 +269,12 @@ def _check(settings: Settings) -> None:
                 f"REGISTRY_{name} is {url!r}, which is no HTTP address.",
                 remedy="Write http://host:8400 or https://host.",
             )
+    folder = settings.policy_folder
+    if folder is not None and not folder.is_dir():
+        raise SettingsError(
+            f"REGISTRY_POLICIES names {settings.policies}, and there is no such folder.",
+            remedy="Make the folder, or unset the variable to get the shipped policies.",
+        )
     if settings.sweep_engine not in ("threads", "ray"):
         raise SettingsError(
             f"REGISTRY_SWEEP_ENGINE is {settings.sweep_engine!r}; threads and ray are known.",

@@ -33,6 +33,8 @@ class EntryKind(StrEnum):
     EXAMPLE_TRACED = "ledger.example.traced"
     SAMPLE_DRAWN = "ledger.sample.drawn"
     SUBJECT_LOCATED = "ledger.subject.located"
+    DECISION_MADE = "policy.decision.made"
+    MANIFEST_GIVEN = "policy.manifest.given"
     TASK_DIED = "workers.task.died"
     FACT_VERIFIED = "rights.fact.verified"
     CONSENT_RECORDED = "rights.consent.recorded"

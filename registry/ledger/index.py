@@ -198,6 +198,16 @@ class ExampleIndex:
         """
         return self._scan(self.examples, shape.EXAMPLES, _names(shape.EXAMPLES, columns), batch)
 
+    def scan_window(
+        self, batch: int, first: int, rows: int, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """The examples of a batch from ordinal `first` on, at most `rows` ordinals of them."""
+        start, last = batch_range(batch)
+        names = _names(shape.EXAMPLES, columns)
+        stop = min(start + first + rows - 1, last)
+        found = self.examples.read(shape.stored_names(names), _between(start + first, stop))
+        return _sorted([found], shape.EXAMPLES, names)
+
     def scan_subjects(self, batch: int) -> Iterator[pa.Table]:
         """All subject keys of a batch, as `scan_batch`."""
         return self._scan(self.subjects, shape.SUBJECTS, _names(shape.SUBJECTS, None), batch)

@@ -130,10 +130,7 @@ def masks_of_batch(
 def people_table(policies: PolicySet, batch: BatchFacts, question: Question) -> Array:
     """For each state of a person (`STATES`), the mask it gives an example of this batch."""
     return np.array(
-        [
-            mask_of(judge_one(policies, batch, ExampleFacts((state,)), question))
-            for state in STATES
-        ],
+        [mask_of(judge_one(policies, batch, ExampleFacts((state,)), question)) for state in STATES],
         np.uint32,
     )
 

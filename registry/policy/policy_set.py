@@ -36,7 +36,14 @@ from registry.rights.licenses import Licenses, load_licenses
 from registry.rights.purposes import Purposes, load_purposes
 
 Form = TypeVar("Form")
-FILES = ("licenses.yaml", "purposes.yaml", "residency.yaml", "retention.yaml", "use.yaml", "vet.yaml")
+FILES = (
+    "licenses.yaml",
+    "purposes.yaml",
+    "residency.yaml",
+    "retention.yaml",
+    "use.yaml",
+    "vet.yaml",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ def digest_of(folder: Path | None) -> str:
 
 
 def check_retention(policy: RetentionPolicy, name: str = "retention.yaml") -> None:
-    """Raise PolicyFileError for durations that are none, and rules that would never end (rule 3)."""
+    """Raise PolicyFileError for what is no duration, and rules that never end (rule 3)."""
     for label, text in (("event_log", policy.event_log), ("audit_payloads", policy.audit_payloads)):
         _check_duration(name, label, text)
     seen: set[str] = set()

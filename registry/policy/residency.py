@@ -38,7 +38,10 @@ def judge_residency(
     else:
         bound = policy.classifications.get(classification)
         bounds = () if bound is None else (bound,)
-    found = [_judged(policy, bounds, rests, travels=False), _judged(policy, bounds, goes, travels=True)]
+    found = [
+        _judged(policy, bounds, rests, travels=False),
+        _judged(policy, bounds, goes, travels=True),
+    ]
     worst = max(found, key=lambda reason: _WEIGHT[reason.outcome])
     if classification is None and worst.outcome is Outcome.DENY:
         return Reason(Rule.RESIDENCY, Outcome.CANNOT_TELL, f"no classification, and {worst.fact}")
@@ -51,7 +54,8 @@ _WEIGHT = {Outcome.ALLOW: 0, Outcome.CANNOT_TELL: 1, Outcome.DENY: 2}
 def _judged(
     policy: ResidencyPolicy, bounds: tuple[Bound, ...], region: str | None, *, travels: bool
 ) -> Reason:
-    allowed = [groups for bound in bounds if (groups := bound.travel if travels else bound.rest) is not None]
+    limits = [bound.travel if travels else bound.rest for bound in bounds]
+    allowed = [limit for limit in limits if limit is not None]
     verb = "may travel to" if travels else "may rest in"
     if region is None:
         if not allowed:

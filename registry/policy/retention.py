@@ -109,4 +109,6 @@ def judge_retention(policy: RetentionPolicy, facts: BatchFacts, now: datetime) -
     if due.unknown is not None:
         fact = f"{due.unknown.name} counts from a moment ({due.unknown.trigger}) nobody recorded"
         return Reason(Rule.RETENTION, Outcome.CANNOT_TELL, fact)
-    return Reason(Rule.RETENTION, Outcome.ALLOW, f"{due.rule.name} lets it stay until {due.at:%Y-%m-%d}")
+    return Reason(
+        Rule.RETENTION, Outcome.ALLOW, f"{due.rule.name} lets it stay until {due.at:%Y-%m-%d}"
+    )
