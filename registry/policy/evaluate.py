@@ -229,7 +229,7 @@ FACTS = {
     (Rule.SUPPRESSION, Outcome.DENY): "suppressed, the content or a person",
     (Rule.HOLD, Outcome.DENY): "held, the example or a person's data",
     (Rule.LICENSE, Outcome.DENY): "the example's own licence does not allow it",
-    (Rule.LICENSE, Outcome.CANNOT_TELL): "nobody knows what the example's own licence allows",
+    (Rule.LICENSE, Outcome.CANNOT_TELL): "no licence is recorded, or nobody knows what it allows",
     (Rule.LINEAGE, Outcome.CANNOT_TELL): "a step without a map, or a batch that is not bound yet",
 }
 

@@ -18,7 +18,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from registry.policy.decision import Outcome, Rule, bit, mask_of
+from registry.policy.decision import Outcome, Reason, Rule, bit, mask_of
 from registry.policy.facts import BatchFacts, ExampleFacts, Question, Standing, SubjectFacts
 from registry.policy.policy_set import PolicySet
 from registry.policy.use import judge_batch, judge_one
@@ -107,11 +107,14 @@ def masks_of_batch(
 ) -> Masks:
     """The masks of all examples of a batch by its own facts. Cost: one pass over its people."""
     common = mask_of(judge_batch(policies, batch, question))
-    alone = mask_of(judge_one(policies, batch, ExampleFacts(), question))
+    alone = mask_of(_but_license(policies, batch, ExampleFacts(), question))
     found: Masks = common | alone
     if people is not None and people.places.ordinals.size:
         table = people_table(policies, batch, question)
         found = _of_people(table[people.codes], people, rows, common, common | alone)
+    if marks is None or marks.licenses is None:
+        lacks = mask_of(_license(policies, batch, ExampleFacts(), question))
+        found = found | (np.uint32(lacks) if isinstance(found, np.ndarray) else lacks)
     if marks is None:
         return found
     for ordinals, rule in (
@@ -133,6 +136,21 @@ def people_table(policies: PolicySet, batch: BatchFacts, question: Question) -> 
         [mask_of(judge_one(policies, batch, ExampleFacts((state,)), question)) for state in STATES],
         np.uint32,
     )
+
+
+def _license(
+    policies: PolicySet, batch: BatchFacts, example: ExampleFacts, question: Question
+) -> list[Reason]:
+    """What is said of an example's licence, which is decided beside its people."""
+    said = judge_one(policies, batch, example, question)
+    return [reason for reason in said if reason.rule is Rule.LICENSE]
+
+
+def _but_license(
+    policies: PolicySet, batch: BatchFacts, example: ExampleFacts, question: Question
+) -> list[Reason]:
+    said = judge_one(policies, batch, example, question)
+    return [reason for reason in said if reason.rule is not Rule.LICENSE]
 
 
 def _of_people(said: Array, people: People, rows: int, common: int, nobody: int) -> Masks:
@@ -158,14 +176,11 @@ def _with_licenses(
 ) -> Array:
     assert marks.licenses is not None
     table = [
-        mask_of(
-            reason
-            for reason in judge_one(policies, batch, ExampleFacts(grants=grants), question)
-            if reason.rule is Rule.LICENSE
-        )
+        mask_of(_license(policies, batch, ExampleFacts(grants=grants), question))
         for grants in marks.grants
     ]
-    result: Array = masks | np.array([*table, 0], np.uint32)[marks.licenses]
+    lacks = mask_of(_license(policies, batch, ExampleFacts(), question))
+    result: Array = masks | np.array([*table, lacks], np.uint32)[marks.licenses]
     return result
 
 

@@ -71,6 +71,8 @@ def judge_one(
             yield Reason(rule, _DENY, fact)
     if example.grants is not None:
         yield _granted(policies, example.grants, question, "its own licence")
+    elif _lacks_license(policies, batch):
+        yield Reason(Rule.LICENSE, _UNSURE, "no licence is recorded")
     basis = _basis(policies, batch)
     for person in people:
         yield from judge_person(policies, batch, basis, person)
@@ -182,9 +184,13 @@ def _license(policies: PolicySet, batch: BatchFacts, asked: Question) -> Reason 
         return Reason(Rule.LICENSE, _UNSURE, f"nobody knows what {batch.license[:80]} allows")
     if batch.origin_kind in policies.use.license.not_needed_for:
         return Reason(Rule.LICENSE, _ALLOW, f"none is needed: {batch.origin_kind}")
-    if batch.derived:
-        return None
-    return Reason(Rule.LICENSE, _UNSURE, "no licence is recorded")
+    return None
+
+
+def _lacks_license(policies: PolicySet, batch: BatchFacts) -> bool:
+    """Whether an example of this batch needs a licence of its own, because nobody else has one."""
+    not_needed = batch.origin_kind in policies.use.license.not_needed_for
+    return batch.license is None and not not_needed and not batch.derived
 
 
 def _granted(
