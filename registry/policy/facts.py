@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from registry.rights.licenses import Permission
+from registry.rights.statuses import PERMITTING, UNANSWERED, ConsentStatus
 
 
 class Standing(StrEnum):
@@ -24,6 +25,15 @@ class Standing(StrEnum):
     PENDING = "pending"
     ENDED = "ended"
     OBJECTED = "objected"
+
+
+def standing_of(status: ConsentStatus) -> Standing:
+    """What a status of consent comes to."""
+    if status in PERMITTING:
+        return Standing.GIVEN
+    if status in UNANSWERED:
+        return Standing.PENDING
+    return Standing.OBJECTED if status is ConsentStatus.OBJECTED else Standing.ENDED
 
 
 @dataclass(frozen=True, slots=True)

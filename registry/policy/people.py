@@ -18,13 +18,13 @@ from sqlmodel import Session
 from registry.keys.keyring import Keyring
 from registry.keys.subjects import SUBJECT_KEY_BYTES, translator
 from registry.keys.tables import Purpose
-from registry.policy.facts import Question, Standing
+from registry.policy.facts import Question, Standing, standing_of
 from registry.policy.masks import CODE_OF, STATES, UNKNOWN_PERSON, Places
 from registry.policy.policy_set import PolicySet
 from registry.rights.consent_table import STATUSES, read_consents
 from registry.rights.holds import held_subjects
 from registry.rights.restrictions import restricted_subjects
-from registry.rights.statuses import PERMITTING, UNANSWERED, ConsentStatus
+from registry.rights.statuses import PERMITTING
 from registry.rights.suppression import read_suppressed, under_active_version
 from registry.rights.tables import ConsentEvent
 from registry.storage.columns import table_of
@@ -49,15 +49,6 @@ class PersonStates:
     def seen(self) -> frozenset[int]:
         """Every state that somebody is in, that of whom nothing was said included."""
         return frozenset({UNKNOWN_PERSON, *np.unique(self.codes).tolist()})
-
-
-def standing_of(status: ConsentStatus) -> Standing:
-    """What a status comes to."""
-    if status in PERMITTING:
-        return Standing.GIVEN
-    if status in UNANSWERED:
-        return Standing.PENDING
-    return Standing.OBJECTED if status is ConsentStatus.OBJECTED else Standing.ENDED
 
 
 _PLACES = np.array([1 + list(Standing).index(standing_of(status)) for status in STATUSES], np.uint8)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from registry.durations import parse_duration
@@ -90,6 +91,25 @@ def _at(rule: RetentionRule, facts: BatchFacts) -> datetime | None:
     if facts.collected_at is None:
         return None
     return min(at, parse_duration(rule.at_most).after(facts.collected_at))
+
+
+class Disposal(StrEnum):
+    """Where the disposal of a batch stands, as far as time and duties decide it."""
+
+    ACTIVE = "active"
+    ELIGIBLE = "eligible"
+    HELD = "held"
+
+
+def disposal_of(due: Due | None, *, now: datetime, held: bool, protected: bool) -> Disposal:
+    """Whether something may be disposed of now (rule 2).
+
+    `held`: a hold is on it; `protected`: an open case needs it as evidence.
+    """
+    at = None if due is None else due.effective_at
+    if at is None or now < at:
+        return Disposal.ACTIVE
+    return Disposal.HELD if held or protected else Disposal.ELIGIBLE
 
 
 def judge_retention(policy: RetentionPolicy, facts: BatchFacts, now: datetime) -> Reason:
