@@ -26,9 +26,11 @@ from registry.actors.first import begin, is_begun
 from registry.actors.projects import ClaimsReader
 from registry.actors.token_cache import TokenCache
 from registry.api import (
+    consents,
     datasets,
     events,
     health,
+    holds,
     ingest,
     jobs,
     lineage_reads,
@@ -41,6 +43,7 @@ from registry.api import (
     tokens,
     tracing,
     versions,
+    violations,
 )
 from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
@@ -100,6 +103,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     lineage_reads.router,
     search.router,
+    consents.router,
+    holds.router,
+    violations.router,
     events.router,  # takes every path below /events that no router before it took
 )
 

@@ -7,7 +7,7 @@ over. One request is one transaction: the session commits when the route returns
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -24,6 +24,7 @@ from registry.ledger.opened import Ledger
 from registry.ledger.sweep import Sweep
 from registry.lineage.writer import EventWriter
 from registry.policy.book import PolicyBook
+from registry.rights.policy_shelf import PolicyShelf
 from registry.settings import Settings
 from registry.storage.alone import Turns
 from registry.storage.database import Database
@@ -54,6 +55,7 @@ class House:
     rotation: Rotation
     policies: PolicyBook
     gauges: tuple[Gauge, ...] = ()
+    shelf: PolicyShelf = field(default_factory=PolicyShelf)
 
 
 def current_house(request: Request) -> House:

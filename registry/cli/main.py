@@ -11,16 +11,19 @@ import typer
 from registry import __version__
 from registry.cli import (
     adopt,
+    consents,
     database,
     datasets,
     demo,
     events,
     examples,
+    holds,
     jobs,
     lineage,
     projects,
     serving,
     tokens,
+    violations,
 )
 from registry.cli.edge import EdgeGroup
 
@@ -50,6 +53,8 @@ for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.job
     app.add_typer(group)
 lineage.install(app)
 examples.install(app, datasets.version)
+for group in (consents.group, holds.group, violations.group):
+    app.add_typer(group)
 
 
 @app.callback()
