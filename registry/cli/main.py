@@ -20,6 +20,7 @@ from registry.cli import (
     holds,
     jobs,
     lineage,
+    policy,
     projects,
     serving,
     tokens,
@@ -53,6 +54,7 @@ for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.job
     app.add_typer(group)
 lineage.install(app)
 examples.install(app, datasets.version)
+policy.install(app)
 for group in (consents.group, holds.group, violations.group):
     app.add_typer(group)
 

@@ -101,6 +101,15 @@ class Outbox:
             self._connect, strict=True, patience_seconds=patience_seconds, address=self.address
         )
 
+    def client(self) -> HttpClient:
+        """A connection for what is asked and not sent. Raises UnavailableError where it is off."""
+        if self._connect is None:
+            raise UnavailableError(
+                "The registry is turned off here (OPENLINEAGE_DISABLED).",
+                remedy="Unset OPENLINEAGE_DISABLED to ask it.",
+            )
+        return self._connected()
+
     def send_event(self, body: bytes) -> None:
         """Hand over the JSON of one OpenLineage event (rules 1, 3 and 4)."""
         self._hand_over(payload_of(body, JSON), "")

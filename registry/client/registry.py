@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from registry.client.code import CodeLocation
     from registry.client.events import ParentRun
+    from registry.client.manifest import Manifest
 
 PARENT_VARIABLE = "OPENLINEAGE_PARENT_ID"
 _log = logging.getLogger("registry.client")
@@ -136,6 +137,30 @@ class Registry:
             job_facets=dict(job_facets or {}),
         )
         return Run(facts, self._emit, self._outbox, self._clock)
+
+    def manifest(
+        self,
+        dataset: NameLike,
+        *,
+        purpose: str,
+        version: int | None = None,
+        region: str | None = None,
+        with_ids: bool = False,
+    ) -> Manifest:
+        """Which examples of a version may be used for a purpose; the current version for None.
+
+        A question is asked at once and never spooled. Raises the registry's errors.
+        """
+        from registry.client.manifest import ask_manifest
+
+        return ask_manifest(
+            self._outbox.client(),
+            dataset,
+            purpose,
+            version=version,
+            region=region,
+            with_ids=with_ids,
+        )
 
     @property
     def address(self) -> str:

@@ -133,7 +133,7 @@ def masks_of_batch(
 def people_table(policies: PolicySet, batch: BatchFacts, question: Question) -> Array:
     """For each state of a person (`STATES`), the mask it gives an example of this batch."""
     return np.array(
-        [mask_of(judge_one(policies, batch, ExampleFacts((state,)), question)) for state in STATES],
+        [mask_of(_but_license(policies, batch, ExampleFacts((s,)), question)) for s in STATES],
         np.uint32,
     )
 

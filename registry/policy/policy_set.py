@@ -80,6 +80,13 @@ def policy_path(folder: Path | None, name: str) -> Path:
     return shipped("policies") / name
 
 
+def cases_folder(folder: Path | None) -> Path:
+    """Where the cases lie that a folder is tried with (rule 4)."""
+    if folder is not None and (folder / "cases").is_dir():
+        return folder / "cases"
+    return shipped("policies") / "cases"
+
+
 def _form(folder: Path | None, name: str, kind: type[Form]) -> Form:
     return read_form(policy_path(folder, name), kind)
 
