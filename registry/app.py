@@ -43,6 +43,7 @@ from registry.api import (
     tokens,
     tracing,
     versions,
+    vetting,
     violations,
 )
 from registry.api.awaiting import Answers
@@ -97,6 +98,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     objects.router,
     tracing.router,
     policies.router,
+    vetting.router,
     versions.router,
     namespaces.router,
     datasets.router,

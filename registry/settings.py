@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import base64
 import os
 import tomllib
 from collections.abc import Mapping
@@ -103,6 +104,28 @@ class Settings:
         "REGISTRY_POLICIES",
         "Folder with policy files of your own. A file that it lacks, or empty: the shipped ones.",
         "",
+    )
+    alert_webhook: str = _setting(
+        "REGISTRY_ALERT_WEBHOOK",
+        "Address that violations are posted to (Standard Webhooks). Empty: nowhere.",
+        "",
+    )
+    alert_secret: str = _setting(
+        "REGISTRY_ALERT_SECRET",
+        "Secret that webhooks are signed with: `whsec_` and base64 of 24 to 64 bytes.",
+        "",
+        secret=True,
+    )
+    alert_email: str = _setting(
+        "REGISTRY_ALERT_EMAIL",
+        "Whom violations are mailed to, separated by commas. Empty: nobody.",
+        "",
+    )
+    smtp_url: str = _setting(
+        "REGISTRY_SMTP_URL",
+        "Mail server: `smtp://[USER:PASSWORD@]HOST:PORT`, or `smtps://` for TLS from the start.",
+        "",
+        secret=True,
     )
     body_limit_bytes: int = _setting(
         "REGISTRY_BODY_LIMIT_BYTES",
@@ -269,6 +292,7 @@ def _check(settings: Settings) -> None:
                 f"REGISTRY_{name} is {url!r}, which is no HTTP address.",
                 remedy="Write http://host:8400 or https://host.",
             )
+    _check_alerts(settings)
     folder = settings.policy_folder
     if folder is not None and not folder.is_dir():
         raise SettingsError(
@@ -279,4 +303,28 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"REGISTRY_SWEEP_ENGINE is {settings.sweep_engine!r}; threads and ray are known.",
             remedy="Write threads, or ray where a Ray cluster may be used.",
+        )
+
+
+def _check_alerts(settings: Settings) -> None:
+    if settings.alert_email and urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
+        raise SettingsError(
+            "REGISTRY_ALERT_EMAIL is set, and REGISTRY_SMTP_URL names no mail server.",
+            remedy="Set REGISTRY_SMTP_URL, such as smtp://mail.example.org:587.",
+        )
+    if not settings.alert_webhook:
+        return
+    if urlsplit(settings.alert_webhook).scheme not in ("http", "https"):
+        raise SettingsError(
+            "REGISTRY_ALERT_WEBHOOK is no HTTP address.",
+            remedy="Write https://host/path.",
+        )
+    try:
+        secret = base64.b64decode(settings.alert_secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        secret = b""
+    if not 24 <= len(secret) <= 64:
+        raise SettingsError(
+            "REGISTRY_ALERT_SECRET is no secret of 24 to 64 bytes in base64.",
+            remedy="Set it to whsec_ and the output of: openssl rand -base64 32",
         )

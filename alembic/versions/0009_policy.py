@@ -60,7 +60,7 @@ def upgrade() -> None:
     op.create_table(
         "judge_mark",
         sa.Column("judge", sa.Text(), nullable=False),
-        sa.Column("up_to", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("judge", name=op.f("pk_judge_mark")),
     )
 

@@ -34,6 +34,8 @@ class EntryKind(StrEnum):
     SAMPLE_DRAWN = "ledger.sample.drawn"
     SUBJECT_LOCATED = "ledger.subject.located"
     DECISION_MADE = "policy.decision.made"
+    DISPOSALS_OPENED = "policy.disposals.opened"
+    DATASET_VETTED = "policy.dataset.vetted"
     MANIFEST_GIVEN = "policy.manifest.given"
     TASK_DIED = "workers.task.died"
     FACT_VERIFIED = "rights.fact.verified"

@@ -24,6 +24,7 @@ from registry.cli import (
     projects,
     serving,
     tokens,
+    vetting,
     violations,
 )
 from registry.cli.edge import EdgeGroup
@@ -55,6 +56,7 @@ for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.job
 lineage.install(app)
 examples.install(app, datasets.version)
 policy.install(app)
+vetting.install(app)
 for group in (consents.group, holds.group, violations.group):
     app.add_typer(group)
 

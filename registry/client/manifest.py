@@ -68,7 +68,8 @@ class Manifest:
         first = np.array(list(starts.values()), np.int64)
         numbers = np.array(list(starts), np.uint32)
         order = np.argsort(numbers)
-        return first[order][np.searchsorted(numbers[order], batches)] + ordinals
+        positions: Chosen = first[order][np.searchsorted(numbers[order], batches)] + ordinals
+        return positions
 
     def filter(self, dataset: Any, *, ids: str | None = None) -> Any:
         """The rows of `dataset` that may be used, in their order (rules 1 to 3).

@@ -90,8 +90,12 @@ def gather(
     policies: PolicySet,
     members: Iterable[int],
     question: Question,
+    *,
+    people: bool = True,
 ) -> Gathered:
     """Read the facts about these batches and all they were made from (rule 3).
+
+    `people` False leaves out what was said of persons, for who judges batches alone.
 
     Cost: some queries for each level of the graph, and the people's events where there are any.
     """
@@ -100,10 +104,10 @@ def gather(
     rows = {row[0]: row for row in select_by_rows(session, _BATCHES, _NUMBER, _as_rows(numbers))}
     about = _Around(session, ledger, policies, question, numbers, list(rows.values()))
     batches = {number: about.batch(steps, number, rows.get(number)) for number in numbers}
-    people = None
-    if any(batch.facts.has_subjects for batch in batches.values()):
-        people = read_people(session, ledger.keyring, policies, question)
-    return Gathered(steps, batches, people)
+    states = None
+    if people and any(batch.facts.has_subjects for batch in batches.values()):
+        states = read_people(session, ledger.keyring, policies, question)
+    return Gathered(steps, batches, states)
 
 
 def _as_rows(numbers: Iterable[int]) -> list[tuple[int]]:

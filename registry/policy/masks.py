@@ -114,7 +114,7 @@ def masks_of_batch(
         found = _of_people(table[people.codes], people, rows, common, common | alone)
     if marks is None or marks.licenses is None:
         lacks = mask_of(_license(policies, batch, ExampleFacts(), question))
-        found = found | (np.uint32(lacks) if isinstance(found, np.ndarray) else lacks)
+        found = joined([found, lacks], rows)
     if marks is None:
         return found
     for ordinals, rule in (

@@ -56,8 +56,8 @@ class Manifest(SQLModel, table=True):
 
 
 class JudgeMark(SQLModel, table=True):
-    """How far a judge of lineage has come: what happened before `up_to` was looked at."""
+    """How far the judge of lineage has come: the number of the last event it is done with."""
 
     __tablename__ = "judge_mark"
     judge: str = Field(sa_column=Column(Text, primary_key=True))
-    up_to: datetime = Field(sa_column=Column(Moment, nullable=False))
+    event_id: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -40,6 +40,9 @@ class TaskKind(StrEnum):
     OPTIMISE_INDEX = "ledger.index.optimise"
     PURGE_INDEX = "ledger.index.purge"
     DISCARD_LEFTOVERS = "ledger.index.discard"
+    JUDGE_LINEAGE = "policy.lineage.judge"
+    SEND_ALERT = "policy.alert.send"
+    SWEEP_RETENTION = "policy.retention.sweep"
     SUBJECT_KEYS_ROTATE = "keys.subject.rotate"
     DATA_KEYS_ROTATE = "keys.data.rotate"
 

@@ -110,3 +110,58 @@ class PolicyShown(BaseModel):
     policy: str
     purposes: list[str]
     rules: list[str]
+
+
+class VetAsked(_Asked):
+    """Is this version fit to be trained on? Without a version the current one is meant."""
+
+    dataset: DatasetAsked
+    version: int | None = Field(default=None, ge=1)
+    purpose: str = Field(default="model_training", max_length=200)
+
+
+class FindingShown(BaseModel):
+    """A question with its answer and the facts that it rests on."""
+
+    question: Literal["clear_rights", "represents_population", "traceable"]
+    answer: Literal["yes", "no", "cannot_tell"]
+    evidence: list[str]
+
+
+class VetShown(BaseModel):
+    """The three questions for a version; `decision` is the id of the decision on its rights."""
+
+    namespace: str
+    name: str
+    version: int
+    decision: str
+    policy: str
+    findings: list[FindingShown]
+
+
+class DueShown(BaseModel):
+    """A batch that a retention rule wants gone; `held`: a hold or an open case keeps it."""
+
+    dataset: str
+    batch: int
+    rows: int | None
+    rule: str
+    action: str
+    legal_basis: str
+    due_at: datetime
+    state: Literal["eligible", "held"]
+
+
+class DueListShown(BaseModel):
+    """Everything that is due, and the rules that are about no batch at all."""
+
+    policy: str
+    due: list[DueShown]
+    idle_rules: list[str]
+
+
+class JudgedShown(BaseModel):
+    """What a round of judging found: events looked at, violations that are new or open again."""
+
+    events: int
+    raised: list[str]
