@@ -38,6 +38,8 @@ from registry.api import (
     objects,
     projects,
     quarantine,
+    register,
+    rights,
     search,
     tokens,
     tracing,
@@ -103,6 +105,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     consents.router,
     holds.router,
     violations.router,
+    register.router,
+    rights.router,
     events.router,  # takes every path below /events that no router before it took
 )
 

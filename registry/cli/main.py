@@ -21,6 +21,8 @@ from registry.cli import (
     jobs,
     lineage,
     projects,
+    register,
+    rights,
     serving,
     tokens,
     violations,
@@ -53,7 +55,14 @@ for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.job
     app.add_typer(group)
 lineage.install(app)
 examples.install(app, datasets.version)
-for group in (consents.group, holds.group, violations.group):
+for group in (
+    rights.group,
+    consents.group,
+    register.group,
+    register.shares,
+    holds.group,
+    violations.group,
+):
     app.add_typer(group)
 
 
