@@ -11,6 +11,7 @@
     ├── ForbiddenError             an actor who may not do this
     ├── KeyDestroyedError          what is sealed under a destroyed key stays sealed
     ├── TamperedError              sealed bytes that were changed, or moved to another place
+    ├── NotVerifiedError           a proof, signature or log that does not hold
     ├── UnavailableError           cannot be done now; the same call may succeed later
     │   ├── OverloadedError            the queue is full
     │   └── StorageUnavailableError    database locked, disk full, server gone
@@ -111,6 +112,12 @@ class TamperedError(RegistryError):
     """Sealed bytes do not open: they were changed, or belong to another place."""
 
     code = "tampered"
+
+
+class NotVerifiedError(RegistryError):
+    """A proof, a signature or a log was checked, and does not hold."""
+
+    code = "not_verified"
 
 
 class UnavailableError(RegistryError):
