@@ -34,3 +34,6 @@ class EntryKind(StrEnum):
     SAMPLE_DRAWN = "ledger.sample.drawn"
     SUBJECT_LOCATED = "ledger.subject.located"
     TASK_DIED = "workers.task.died"
+    ORIGIN_OPENED = "audit.origin.opened"
+    PAYLOAD_REDACTED = "audit.payload.redacted"
+    LOG_EXPORTED = "audit.log.exported"

@@ -206,5 +206,5 @@ def _require_hashes(*hashes: bytes) -> None:
 def _refused(why: str) -> NotVerifiedError:
     return NotVerifiedError(
         f"The proof does not hold: {why}.",
-        remedy="Ask for the proof again; if it still does not hold, keep both, and tell an auditor.",
+        remedy="Ask for it again; if it still does not hold, keep both, and tell an auditor.",
     )
