@@ -183,9 +183,8 @@ def test_a_sequencer_that_ends_at_any_step_is_mended_by_the_next(site: Site) -> 
     while True:
         number += 1
         site.write(2, first=number)
-        with ending_at(site.database, number) as count:
-            with suppress(FaultError):
-                site.log().catch_up()
+        with ending_at(site.database, number) as count, suppress(FaultError):
+            site.log().catch_up()
         site.log().catch_up()
         leaves = site.check()
         assert origins(site) == [(1, "first")]
