@@ -26,6 +26,7 @@ from registry.actors.first import begin, is_begun
 from registry.actors.projects import ClaimsReader
 from registry.actors.token_cache import TokenCache
 from registry.api import (
+    audit,
     datasets,
     events,
     health,
@@ -45,6 +46,7 @@ from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
 from registry.api.problems import install_problems
 from registry.audit.key_changes import recording_as
+from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
 from registry.errors import StorageUnavailableError
 from registry.keys.opening import open_keyring
@@ -81,6 +83,8 @@ class Upgrade:
 
 
 LOCAL_URL = "http://in-process"
+# An entry has its place in the log within two seconds of its commit.
+SEQUENCE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -89,6 +93,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens.router,
     projects.router,
     objects.router,
+    audit.router,
     tracing.router,
     versions.router,
     namespaces.router,
@@ -142,6 +147,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         turns=Turns(database),
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, holders),
+        audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
         gauges=(waiting,),
     )
 
@@ -238,6 +244,7 @@ def running(house: House, *, background: bool) -> Iterator[None]:
         stack.callback(house.events.stop)
         if background:
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
+            stack.enter_context(repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS))
             if house.settings.embedded:
                 stack.enter_context(Workers(house).running())
         yield

@@ -16,6 +16,7 @@ from sqlmodel import Session
 from registry.actors.accounts import Actor
 from registry.actors.tables import Role
 from registry.actors.token_cache import TokenCache
+from registry.audit.sequencer import AuditLog
 from registry.clock import Clock
 from registry.errors import ForbiddenError, UnauthenticatedError
 from registry.keys.keyring import Keyring
@@ -51,6 +52,7 @@ class House:
     turns: Turns
     keyring: Keyring
     rotation: Rotation
+    audit: AuditLog
     gauges: tuple[Gauge, ...] = ()
 
 
@@ -104,6 +106,15 @@ def _administrator(actor: CurrentActor) -> Actor:
 
 
 CurrentAdministrator = Annotated[Actor, Depends(_administrator)]
+
+
+def _auditor(actor: CurrentActor) -> Actor:
+    require_any_role(actor, Role.AUDITOR, Role.ADMINISTRATOR)
+    return actor
+
+
+#: Who may read the audit log, export and verify it.
+CurrentAuditor = Annotated[Actor, Depends(_auditor)]
 
 
 def _reading(house: CurrentHouse) -> Iterator[Session]:

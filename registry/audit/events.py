@@ -36,4 +36,4 @@ class EntryKind(StrEnum):
     TASK_DIED = "workers.task.died"
     ORIGIN_OPENED = "audit.origin.opened"
     PAYLOAD_REDACTED = "audit.payload.redacted"
-    LOG_EXPORTED = "audit.log.exported"
+    ENTRIES_READ = "audit.entries.read"

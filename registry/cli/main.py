@@ -11,12 +11,14 @@ import typer
 from registry import __version__
 from registry.cli import (
     adopt,
+    audit,
     database,
     datasets,
     demo,
     events,
     examples,
     jobs,
+    keys,
     lineage,
     projects,
     serving,
@@ -45,6 +47,8 @@ app.add_typer(database.group)
 app.add_typer(tokens.group)
 app.add_typer(projects.group)
 app.add_typer(events.group)
+app.add_typer(audit.group)
+app.add_typer(keys.group)
 adopt.install(app)
 for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.jobs, jobs.runs):
     app.add_typer(group)
