@@ -22,10 +22,12 @@ SMALL: dict[str, list[str]] = {
     "client": [],
     "ledger": [],
     "closure": [],
+    "audit": [],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],
     "closure": ["--rows", "100000000"],
+    "audit": ["--large"],
 }
 
 

@@ -13,11 +13,11 @@ from sqlmodel import Session
 from starlette.responses import PlainTextResponse, Response
 
 from registry.audit.events import EntryKind
-from registry.audit.journal import Entry, append_entries
 from registry.audit.reading import PAGE, PlacedEntry, read_entries
 from registry.audit.signing import Signed, latest_checkpoint
 from registry.audit.tree import prove_consistency, prove_inclusion, tree_size
 from registry.errors import NotFoundError
+from registry.ledger.read_entries import record_read
 from registry.request import CurrentAuditor, CurrentHouse, ReadSession
 from registry.wire.audit import ConsistencyProof, EntryList, EntryShown, InclusionProof
 
@@ -47,8 +47,8 @@ def entries(
         found = read_entries(session, start, start + PAGE - 1 if end is None else end)
         size = tree_size(session)
     facts = {"start": start, "count": len(found)}
-    read = Entry(EntryKind.ENTRIES_READ, actor.account_id, facts)
-    house.database.transact(lambda session: append_entries(session, [read], at=house.clock()))
+    kind = EntryKind.ENTRIES_READ
+    record_read(house.database, kind, actor.account_id, facts, clock=house.clock)
     return EntryList(entries=[_shown(entry) for entry in found], size=size)
 
 

@@ -43,7 +43,7 @@ class AuditLog:
         self, database: Database, objects: Objects, keyring: Keyring, clock: Clock, *, actor: str
     ) -> None:
         self._database = database
-        self._keyring = keyring
+        self.keyring = keyring
         self._clock = clock
         self._actor = actor
         self._round = threading.Lock()
@@ -103,8 +103,8 @@ class AuditLog:
                 known = latest_checkpoint(session)
             place = (0, 0) if known is None else (known.number, block_of(known.size))
             kept = self.kept.newest(known=place)
-            keys = self._keyring.versions(Purpose.SIGNING)
-            active = self._keyring.active(Purpose.SIGNING)
+            keys = self.keyring.versions(Purpose.SIGNING)
+            active = self.keyring.active(Purpose.SIGNING)
             ordered = [active, *(key for key in keys if key is not active)]
             now = self._clock()
             signed = self._database.transact(
