@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from registry.audit.check import LogReport, check_log
+from registry.audit.checkpoint import Checkpoint, sign_checkpoint
 from registry.audit.documents import document, leaf_data
 from registry.audit.journal import append_entries
 from registry.audit.merkle import leaf_hash
 from registry.audit.redaction import redact_payloads
 from registry.audit.tables import CHECKPOINT, ENTRY, TILE
 from registry.audit.tree import append_leaves
+from registry.keys.tables import Purpose
 from registry.moments import to_micros
 from tests.audit.logs import ACTOR, Site, entries
 
@@ -124,6 +126,17 @@ def test_an_edit_of_everything_here_is_named_by_a_checkpoint_from_elsewhere(
     assert findings(check(signed)) == []
     ((_, detail),) = findings(check(signed, brought=saved))
     assert "in the checkpoint that was given" in detail
+
+
+def test_a_checkpoint_of_another_log_is_refused(signed: Site) -> None:
+    secret = signed.keyring.active(Purpose.SIGNING).require_secret()
+    for key, root, complaint in (
+        (bytes(32), bytes(32), "None of the 1 keys given signed the note"),
+        (secret, bytes(32), "the first 100 entries do not lead to the root"),
+    ):
+        note = sign_checkpoint(Checkpoint("lineage-registry/other", 100, root), key)
+        ((_, detail),) = findings(check(signed, brought=note))
+        assert complaint in detail
 
 
 def test_a_deleted_entry_is_named(signed: Site) -> None:
