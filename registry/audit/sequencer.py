@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from registry.audit.kept import KeptCheckpoints, block_of
@@ -24,6 +24,7 @@ from registry.audit.signing import Signed, latest_checkpoint, sign_tree
 from registry.audit.tables import ENTRY
 from registry.audit.tree import append_leaves, take_turn, tree_size
 from registry.clock import Clock
+from registry.errors import TamperedError
 from registry.keys.keyring import Keyring
 from registry.keys.tables import Purpose
 from registry.storage.database import Database
@@ -120,12 +121,21 @@ class AuditLog:
 
 
 def place_some(session: Session) -> int:
-    """Give some waiting entries, the oldest, their places; how many. Effects: does not commit."""
+    """Give some waiting entries, the oldest, their places; how many. Effects: does not commit.
+
+    Raises TamperedError where the stored tree does not fit the places that are given already.
+    """
     take_turn(session)
     size = tree_size(session)
     rows = session.execute(_waiting.limit(ENTRIES_AT_ONCE)).all()
     if not rows:
         return 0
+    last = session.execute(select(func.max(ENTRY.c.leaf_index))).scalar_one()
+    if last is not None and last >= size:
+        raise TamperedError(
+            f"The stored tree of the audit log has {size} entries, and place {last} is taken.",
+            remedy="Rows of the table audit_tile were changed; registry audit verify says more.",
+        )
     _place(session, [row.id for row in rows], size)
     append_leaves(session, size, [leaf_hash(row.leaf_data) for row in rows])
     return len(rows)

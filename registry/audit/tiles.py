@@ -34,14 +34,20 @@ class Growth:
 
 
 def grow(read: ReadTile, size: int, leaf_hashes: Iterable[bytes]) -> Growth:
-    """Append leaves to the tree of `size`. Reads the last tile of each level at most."""
+    """Append leaves to the tree of `size`. Reads the last tile of each level at most.
+
+    Raises LookupError where one of these does not hold what a tree of that size has there.
+    """
     tiles: dict[Place, bytes] = {}
     added = list(leaf_hashes)
     level, held = 0, size
     grown = size + len(added)
     while added:
         number, begun = divmod(held, WIDTH)
-        line = (read(level, number) if begun else b"") + b"".join(added)
+        last = read(level, number)
+        if len(last) != begun * HASH_BYTES:
+            raise LookupError(f"tile {level}/{number} does not hold {begun} hashes")
+        line = last + b"".join(added)
         roots = []
         while line:
             tile, line = line[: WIDTH * HASH_BYTES], line[WIDTH * HASH_BYTES :]

@@ -73,8 +73,14 @@ def read_tile(session: Session) -> ReadTile:
 
 
 def append_leaves(session: Session, size: int, leaf_hashes: Sequence[bytes]) -> int:
-    """Let the tree of `size` grow by leaves; its new size. Effects: tiles; does not commit."""
-    growth = grow(read_tile(session), size, leaf_hashes)
+    """Let the tree of `size` grow by leaves; its new size. Effects: tiles; does not commit.
+
+    Raises TamperedError where tiles do not hold what they must.
+    """
+    try:
+        growth = grow(read_tile(session), size, leaf_hashes)
+    except LookupError as error:
+        raise _broken(error) from error
     rows = [(level, number, tile) for (level, number), tile in sorted(growth.tiles.items())]
     merge_rows(session, TILE, ("level", "number", "hashes"), rows, _LONGER)
     return growth.size
@@ -133,10 +139,14 @@ def _asked(ask: Callable[[Tree], Answer], session: Session) -> Answer:
     try:
         return ask(Tree(read_tile(session)))
     except LookupError as error:
-        raise TamperedError(
-            f"The stored tree of the audit log is broken: {error}.",
-            remedy="Rows of the table audit_tile were changed; registry audit verify says more.",
-        ) from error
+        raise _broken(error) from error
+
+
+def _broken(error: LookupError) -> TamperedError:
+    return TamperedError(
+        f"The stored tree of the audit log is broken: {error}.",
+        remedy="Rows of the table audit_tile were changed; registry audit verify says more.",
+    )
 
 
 def _require_size(session: Session, size: int) -> None:

@@ -121,6 +121,23 @@ def test_a_tree_that_lost_a_tile_says_so(site: Site) -> None:
         prove_inclusion(session, 300, signed.size)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM audit_tile WHERE level = 1",
+        "DELETE FROM audit_tile WHERE level = 0 AND number = 2",
+        "UPDATE audit_tile SET hashes = salt FROM audit_entry WHERE level = 1 AND leaf_index = 0",
+    ],
+)
+def test_a_broken_tree_does_not_grow(site: Site, change: str) -> None:
+    site.write(700)
+    site.log().catch_up()
+    site.run(change)
+    site.write(300, first=700)
+    with pytest.raises(TamperedError, match="stored tree"):
+        site.log().catch_up()
+
+
 def test_two_sequencers_at_once_never_fork_the_log(site: Site) -> None:
     other = Database(site.database.url.render_as_string(hide_password=False))
     logs = [site.log(), site.log(database=other)]
