@@ -144,10 +144,12 @@ def check_whole(settings: Settings, taken: set[bytes]) -> None:
                 if key.public_key is not None
             ]
         assert (entries, unversioned) == (len(log), 0)
-        kept = list(KeptCheckpoints(Objects(settings.ledger)).all())
+        outside = list(KeptCheckpoints(Objects(settings.ledger)).all())
         with database.read() as session:
-            report = check_log(session, keys, kept)
-        assert (report.findings, report.notices) == ([], [])
+            report = check_log(session, keys, outside)
+        # A server that was killed at once signed nothing yet; one that signed has one origin.
+        opened = [notice for notice in report.notices if "was opened" in notice]
+        assert (report.findings, opened) == ([], [])
         before = dump_projected(database), dump(database, ALLOTTED)
         rebuild(database, clock=system_clock, actor="tests")
         assert (dump_projected(database), dump(database, ALLOTTED)) == before
