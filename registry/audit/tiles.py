@@ -64,6 +64,27 @@ def hashes_of(tile: bytes) -> list[bytes]:
     return [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
 
 
+def places_of(leaves: Range) -> set[Place]:
+    """The tiles that the root of a subtree is made of (`Tree.hash_of`)."""
+    start, stop = leaves
+    count = stop - start
+    if count <= 0:
+        return set()
+    if count & (count - 1) == 0:
+        height = count.bit_length() - 1
+        level, number, _ = _lies(height, start >> height)
+        return {(level, number)}
+    middle = start + split(count)
+    return places_of((start, middle)) | places_of((middle, stop))
+
+
+def _lies(height: int, index: int) -> tuple[int, int, int]:
+    """Level and number of the tile that a node is made of, and the first hash of it there."""
+    level, within = divmod(height, HEIGHT)
+    number, at = divmod(index << within, WIDTH)
+    return level, number, at
+
+
 class Tree:
     """Reads roots and nodes from tiles, each tile once."""
 
@@ -90,12 +111,10 @@ class Tree:
         return node_hash(self.hash_of((start, middle)), self.hash_of((middle, stop)))
 
     def _node(self, height: int, index: int) -> bytes:
-        level, within = divmod(height, HEIGHT)
-        number, at = divmod(index << within, WIDTH)
-        tile = self._tile(level, number)
-        begin = at * HASH_BYTES
-        found = tile[begin : begin + (HASH_BYTES << within)]
-        if len(found) != HASH_BYTES << within:
+        level, number, at = _lies(height, index)
+        width = HASH_BYTES << height % HEIGHT
+        found = self._tile(level, number)[at * HASH_BYTES :][:width]
+        if len(found) != width:
             raise LookupError(f"tile {level}/{number} lacks node {index} of height {height}")
         return root_hash(hashes_of(found))
 
