@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,14 +140,16 @@ def test_a_broken_tree_does_not_grow(site: Site, change: str) -> None:
 
 
 def test_two_sequencers_at_once_never_fork_the_log(site: Site) -> None:
-    other = Database(site.database.url.render_as_string(hide_password=False))
+    url = site.database.url.render_as_string(hide_password=False)
+    one, other = (Database(url, lock_timeout_seconds=PATIENCE_SECONDS) for _ in range(2))
+    site = replace(site, database=one)
     logs = [site.log(), site.log(database=other)]
     failures: list[BaseException] = []
     done = threading.Event()
 
     def sequence(which: int) -> None:
         try:
-            while not done.is_set():
+            while not done.wait(0.005):
                 logs[which].catch_up()
         except BaseException as error:  # noqa: BLE001 - shown below
             failures.append(error)
@@ -162,12 +165,13 @@ def test_two_sequencers_at_once_never_fork_the_log(site: Site) -> None:
     assert failures == []
     signed = logs[0].catch_up()
     leaves = site.check()
-    other.close()
     assert origins(site) == [(1, "first")]
     assert signed.size == len(leaves) == 211
     with site.database.read() as session:
         for row in session.execute(select(CHECKPOINT)):
             assert row.root == root_hash(leaves[: row.size])
+    one.close()
+    other.close()
 
 
 class FaultError(Exception):
