@@ -166,6 +166,7 @@ def proof(
 
 def _checked(settings: Settings, brought: str | None) -> LogReport:
     """The log's check. Checkpoints outside are read first, so that none is newer than the rows."""
+    from registry.app import ledger_place
     from registry.audit.check import check_log
     from registry.audit.kept import KeptCheckpoints
     from registry.audit.notes import VerifierKey
@@ -176,7 +177,8 @@ def _checked(settings: Settings, brought: str | None) -> LogReport:
 
     with existing_database(settings) as database:
         require_schema(database)
-        kept = list(KeptCheckpoints(Objects(settings.ledger)).all())
+        place = ledger_place(settings)
+        kept = list(KeptCheckpoints(Objects(place.url, place.storage_options)).all())
         with database.read() as session:
             listed = list_keys(session, Purpose.SIGNING)
         keys = [VerifierKey(None, key.public_key) for key in listed if key.public_key]

@@ -10,12 +10,8 @@ from tests.ledger.conftest import Place
 
 
 @pytest.fixture
-def objects(place: Place, monkeypatch: pytest.MonkeyPatch) -> Objects:
-    options = dict(place.storage_options or {})
-    # This one is the client's, and has no place among the store's.
-    if options.pop("allow_http", None):
-        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    return Objects(place.url, options)
+def objects(place: Place) -> Objects:
+    return Objects(place.url, place.storage_options)
 
 
 def test_nothing_is_kept_at_first(objects: Objects) -> None:
