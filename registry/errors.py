@@ -17,6 +17,7 @@
     │   └── StorageUnavailableError    database locked, disk full, server gone
     └── SetupError                 the installation is not fit to start
         ├── SettingsError              a setting that cannot be used
+        ├── PolicyError                a policy file that cannot be read
         ├── MasterKeyError             the master key is lost, or is another one
         ├── SchemaOutdatedError        the database needs `registry db upgrade`
         └── HomeInUseError             another process serves this home
@@ -150,6 +151,12 @@ class SettingsError(SetupError):
     """A setting is missing or cannot be used."""
 
     code = "settings_error"
+
+
+class PolicyError(SetupError):
+    """A policy file is missing, or a line of it cannot be taken; the message names the line."""
+
+    code = "policy_error"
 
 
 class MasterKeyError(SetupError):
