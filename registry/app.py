@@ -49,6 +49,7 @@ from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
 from registry.errors import StorageUnavailableError
+from registry.files import shipped
 from registry.keys.opening import open_keyring
 from registry.keys.rotation import Rotation
 from registry.ledger.check import check_ledger
@@ -56,6 +57,7 @@ from registry.ledger.opened import open_ledger
 from registry.ledger.subject_holder import LedgerSubjectKeys
 from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
+from registry.policy.access import Access
 from registry.request import Gauge, House
 from registry.settings import Settings
 from registry.storage.alone import Turns
@@ -108,10 +110,10 @@ ROUTERS: tuple[APIRouter, ...] = (
 def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
     """Open the database of these settings, ready for work; `close_house` ends it.
 
-    Raises SetupError where the home cannot be used, SchemaOutdatedError where the schema of
-    PostgreSQL is not this program's, MasterKeyError or SettingsError for a master key that is lost,
-    wrong or missing. Effects: an empty embedded home is made ready (rule 1); an empty database gets
-    its first keys.
+    Raises SetupError where the home cannot be used, PolicyError for a policy file that cannot be
+    read, SchemaOutdatedError where the schema of PostgreSQL is not this program's, MasterKeyError
+    or SettingsError for a master key that is lost, wrong or missing. Effects: an empty embedded
+    home is made ready (rule 1); an empty database gets its first keys.
     """
     database = _connect(settings)
     try:
@@ -124,6 +126,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         place = ledger_place(settings)
         ledger = open_ledger(place, keyring)
         sweep = Sweep(place, cast("Engine", settings.sweep_engine), ledger.store)
+        access = _open_access(database, clock)
     except BaseException:
         database.close()
         raise
@@ -141,6 +144,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         database=database,
         clock=clock,
         tokens=TokenCache(database, clock),
+        access=access,
         events=events,
         ledger=ledger,
         sweep=sweep,
@@ -172,6 +176,13 @@ def check_everything(settings: Settings) -> list[Finding]:
         return findings + check_ledger(database, sweep)
     finally:
         database.close()
+
+
+def _open_access(database: Database, clock: Clock) -> Access:
+    access = Access(database, clock, shipped("policies"))
+    for warning in access.rules.warnings:
+        _log.warning("%s", warning)
+    return access
 
 
 def _connect(settings: Settings) -> Database:

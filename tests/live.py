@@ -14,7 +14,8 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from registry.actors.accounts import create_token
-from registry.actors.projects import add_claim, create_project
+from registry.actors.bindings import EVERY_PROJECT, Grant, account_id_of, grant_role
+from registry.actors.projects import FIRST_ACCOUNT, add_claim, create_project
 from registry.actors.tables import Role
 from registry.app import close_house, create_app, open_house, prepare_database
 from registry.clock import Clock, system_clock
@@ -129,13 +130,26 @@ class LiveServer:
 
 @contextlib.contextmanager
 def open_registry(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Registry]:
-    """A house over the settings' migrated database, with its first token; closed afterwards."""
+    """A house over the settings' migrated database, with its first token; closed afterwards.
+
+    The token holds every role on PostgreSQL too, as it does on a home of its own.
+    """
     token = prepare_database(settings, clock=clock).secret or token_of_home(settings)
     house = open_house(settings, clock=clock)
+    if not settings.embedded:
+        _grant_every_role(house)
     try:
         yield Registry(house, token)
     finally:
         close_house(house)
+
+
+def _grant_every_role(house: House) -> None:
+    with house.database.write() as session:
+        account = account_id_of(session, FIRST_ACCOUNT)
+        for role in Role:
+            grant = Grant(account, EVERY_PROJECT, role)
+            grant_role(session, grant, conflicts=(), actor=ACTOR, now=house.clock())
 
 
 @contextlib.contextmanager

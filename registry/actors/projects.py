@@ -113,7 +113,12 @@ def show_project(session: Session, name: str) -> ProjectView:
     for view in list_projects(session):
         if view.name == name:
             return view
-    raise NotFoundError(
+    raise missing_project(name)
+
+
+def missing_project(name: str) -> NotFoundError:
+    """The error for a project that is not there, or that the actor may not see."""
+    return NotFoundError(
         f"There is no project {name[:100]!r}.", remedy="See: registry project list.", path="project"
     )
 

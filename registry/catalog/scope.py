@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import ColumnElement, TextClause, text
+from sqlalchemy import ColumnElement, and_, text, true
 from sqlmodel import Session
 
 from registry.storage.bulk import select_by_ids
@@ -98,17 +98,17 @@ def scope_parameters(session: Session) -> dict[str, object]:
     return bound | ({"scope_entities": entities} if scope.entities else {})
 
 
-def visible(session: Session, id_sql: str) -> ColumnElement[bool] | TextClause:
+def visible(session: Session, id_sql: str) -> ColumnElement[bool]:
     """As `visible_sql`, for queries of SQLAlchemy; it brings its parameters along."""
     return visible_text(session, visible_sql(session, id_sql))
 
 
-def visible_text(session: Session, condition: str) -> TextClause:
+def visible_text(session: Session, condition: str) -> ColumnElement[bool]:
     """A condition that was put together from `visible_sql`, with what it binds."""
     used = {
         name: value for name, value in scope_parameters(session).items() if f":{name}" in condition
     }
-    return text(f"({condition})").bindparams(**used)
+    return and_(true(), text(f"({condition})").bindparams(**used))
 
 
 def in_sight(session: Session, ids: Iterable[bytes]) -> set[bytes]:

@@ -35,11 +35,11 @@ def upgrade(as_json: JsonOption = False) -> None:
 @group.command()
 def rebuild(as_json: JsonOption = False) -> None:
     """Project the catalog again from the kept events; what was allotted stays."""
-    from registry.actors.tables import Role
     from registry.app import open_house
     from registry.clock import system_clock
     from registry.lineage.reproject import rebuild as project_everything
-    from registry.request import require_role
+    from registry.policy.actions import Action
+    from registry.request import require_here
     from registry.storage.home import local_token
 
     settings = load_settings()
@@ -47,7 +47,7 @@ def rebuild(as_json: JsonOption = False) -> None:
         house = open_house(settings)
         try:
             actor = house.tokens.authenticate(local_token(settings))
-            require_role(actor, Role.ADMINISTRATOR)
+            require_here(house, actor, Action.ADMINISTER, at="registry db rebuild")
             with shown_bar("projecting events") as bar:
 
                 def count(done: int, total: int) -> None:

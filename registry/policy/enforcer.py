@@ -57,12 +57,11 @@ def build_enforcer(
 def _empty_enforcer(model_text: str) -> Any:
     # Loading casbin takes longer than a small command's own work.
     import casbin
-    from casbin.model import FastModel
 
-    base: Any = casbin.FastEnforcer
-    made: Any = FastModel
+    library: Any = casbin  # it has no types
+    base: Any = library.FastEnforcer
 
-    class Fast(base):  # type: ignore[misc]  # casbin has no types
+    class Fast(base):  # type: ignore[misc]
         """A FastEnforcer that parses its matcher once."""
 
         _parsed: Any = None
@@ -73,7 +72,7 @@ def _empty_enforcer(model_text: str) -> Any:
             return self._parsed
 
     try:
-        model = made(_KEYED_ON)
+        model = library.model.FastModel(_KEYED_ON)
         model.load_model_from_text(model_text)
         enforcer = Fast(model, None, cache_key_order=_KEYED_ON)
         enforcer.get_role_manager()
