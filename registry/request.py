@@ -216,7 +216,8 @@ def reading_for(house: House, actor: Actor, action: Action) -> Iterator[Session]
 def _reading_as(guard: Guard) -> Callable[..., Iterator[Session]]:
     """A dependency: a session that sees what the actor may do the guard's action with."""
 
-    def reading(house: CurrentHouse, actor: Annotated[Actor, Depends(guard)]) -> Iterator[Session]:
+    # Annotations are texts here, and a text cannot name what is local to a function.
+    def reading(house: CurrentHouse, actor: Actor = Depends(guard)) -> Iterator[Session]:
         with house.database.read() as session:
             confine(session, sight_of(session, house.access, actor.account_id, guard.action))
             yield session

@@ -8,6 +8,7 @@ casbin parses it at every decision, which is half the cost of one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any, Protocol
 
 from registry.actors.bindings import EVERY_PROJECT, Held
@@ -58,8 +59,9 @@ def _empty_enforcer(model_text: str) -> Any:
     # Loading casbin takes longer than a small command's own work.
     import casbin
 
-    library: Any = casbin  # it has no types
-    base: Any = library.FastEnforcer
+    base: Any = vars(casbin)["FastEnforcer"]
+    # casbin's own star imports hide its package `model` behind a module of that name.
+    fast_model: Any = vars(import_module("casbin.model"))["FastModel"]
 
     class Fast(base):  # type: ignore[misc]
         """A FastEnforcer that parses its matcher once."""
@@ -72,7 +74,7 @@ def _empty_enforcer(model_text: str) -> Any:
             return self._parsed
 
     try:
-        model = library.model.FastModel(_KEYED_ON)
+        model = fast_model(_KEYED_ON)
         model.load_model_from_text(model_text)
         enforcer = Fast(model, None, cache_key_order=_KEYED_ON)
         enforcer.get_role_manager()
