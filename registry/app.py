@@ -26,6 +26,7 @@ from registry.actors.first import begin, is_begun
 from registry.actors.projects import ClaimsReader
 from registry.actors.token_cache import TokenCache
 from registry.api import (
+    access,
     audit,
     datasets,
     events,
@@ -94,6 +95,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     quarantine.router,
     tokens.router,
     projects.router,
+    access.router,
     objects.router,
     audit.router,
     tracing.router,
@@ -126,7 +128,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         place = ledger_place(settings)
         ledger = open_ledger(place, keyring)
         sweep = Sweep(place, cast("Engine", settings.sweep_engine), ledger.store)
-        access = _open_access(database, clock)
+        decisions = _open_access(database, clock)
     except BaseException:
         database.close()
         raise
@@ -144,7 +146,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         database=database,
         clock=clock,
         tokens=TokenCache(database, clock),
-        access=access,
+        access=decisions,
         events=events,
         ledger=ledger,
         sweep=sweep,

@@ -36,7 +36,7 @@ _account, _project = table_of(Account), table_of(Project)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an account asks for: a role in a project (by id, or `*`), or for the lineage of a dataset.
+    """What an account asks for: a role in a project (by id, or `*`), or for a dataset's lineage.
 
     `duration` is ISO 8601.
     """

@@ -10,6 +10,7 @@ import typer
 
 from registry import __version__
 from registry.cli import (
+    access,
     adopt,
     audit,
     database,
@@ -46,6 +47,8 @@ demo.install(app)
 app.add_typer(database.group)
 app.add_typer(tokens.group)
 app.add_typer(projects.group)
+app.add_typer(access.bindings)
+app.add_typer(access.access)
 app.add_typer(events.group)
 app.add_typer(audit.group)
 app.add_typer(keys.group)

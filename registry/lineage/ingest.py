@@ -329,14 +329,10 @@ def _allot_owners(session: Session, arrivals: Sequence[Arrival], claims: Claims)
     rows: dict[bytes, tuple[bytes, str, str]] = {}
     for arrival in arrivals:
         event = arrival.event
-        for dataset in event.datasets():
-            named = dataset.named
+        others = (other.named for other in arrival.others if other.kind == "dataset")
+        for named in (*(dataset.named for dataset in event.datasets()), *others):
             owner = claims.owner(named.namespace, named.name)
             rows.setdefault(named.id, (named.id, "dataset", owner))
-        for other in arrival.others:
-            if other.kind == "dataset":
-                owner = claims.owner(other.named.namespace, other.named.name)
-                rows.setdefault(other.named.id, (other.named.id, "dataset", owner))
         if event.kind is not EventKind.DATASET:
             named = event.named
             claimed = claims.is_claimed(named.namespace, named.name)

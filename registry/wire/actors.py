@@ -166,11 +166,11 @@ class AccessRequestShown(BaseModel):
     decided_at: datetime | None
     decided_by: str | None
     note: str | None
-    binding: BindingShown | None
+    binding: str | None = Field(description="The binding that an approval gave.")
 
 
 class AccessRequestList(BaseModel):
     """Requests, the newest first: the actor's own, and those that are theirs to decide."""
 
     requests: list[AccessRequestShown]
-    totalCount: int  # noqa: N815 - as every list has it
+    total_count: int = Field(serialization_alias="totalCount")
