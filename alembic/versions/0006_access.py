@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("scope_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("duration", sa.Text(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -61,6 +62,7 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("scope_id", sa.LargeBinary(length=16), nullable=False, server_default=empty)
         )
+        batch_op.add_column(sa.Column("scope", sa.Text(), nullable=False, server_default=""))
         batch_op.add_column(
             sa.Column("granted_by", sa.Text(), nullable=False, server_default="system")
         )
@@ -69,6 +71,7 @@ def upgrade() -> None:
         batch_op.create_unique_constraint(_NEW, ["account_id", "project_id", "role", "scope_id"])
     with op.batch_alter_table("role_binding", schema=None) as batch_op:
         batch_op.alter_column("scope_id", server_default=None)
+        batch_op.alter_column("scope", server_default=None)
         batch_op.alter_column("granted_by", server_default=None)
     # The first account of an open home holds every role everywhere, not in `default` alone.
     op.execute(
@@ -94,6 +97,7 @@ def downgrade() -> None:
     with op.batch_alter_table("role_binding", schema=None) as batch_op:
         batch_op.drop_constraint(_NEW, type_="unique")
         batch_op.drop_column("granted_by")
+        batch_op.drop_column("scope")
         batch_op.drop_column("scope_id")
         batch_op.create_unique_constraint(_OLD, ["account_id", "project_id", "role"])
         batch_op.create_foreign_key(

@@ -45,13 +45,14 @@ class Wish:
     role: Role
     project_id: str
     scope_id: bytes
+    scope: str
     duration: str
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """A request as it is shown. `project` is a name or `*`; `scope_id` is empty for none."""
+    """A request as it is shown. `project` is a name or `*`; `scope` is empty, or a node id."""
 
     id: str
     account_id: str
@@ -60,6 +61,7 @@ class RequestView:
     project_id: str
     project: str
     scope_id: bytes
+    scope: str
     duration: str
     why: str
     state: RequestState
@@ -90,6 +92,7 @@ def ask_for_access(session: Session, wish: Wish, *, now: datetime) -> RequestVie
         "project_id": wish.project_id,
         "role": wish.role,
         "scope_id": wish.scope_id,
+        "scope": wish.scope,
         "duration": wish.duration,
         "why": wish.why,
         "state": RequestState.WAITING,
@@ -123,7 +126,7 @@ def approve_request(
     view = show_request(session, request_id)
     until = parse_duration(view.duration, path="for").after(now)
     _decide(session, view, RequestState.APPROVED, note=None, actor=actor, now=now)
-    grant = Grant(view.account_id, view.project_id, view.role, until, view.scope_id)
+    grant = Grant(view.account_id, view.project_id, view.role, until, view.scope_id, view.scope)
     binding = grant_role(session, grant, conflicts=conflicts, actor=actor, now=now)
     mine = _request.c.id == view.id
     session.execute(update(_request).where(mine).values(binding_id=binding))
@@ -226,6 +229,7 @@ def _view(row: Any) -> RequestView:
         row.project_id,
         row.project_name or EVERY_PROJECT,
         bytes(row.scope_id),
+        row.scope,
         row.duration,
         row.why,
         RequestState(row.state),

@@ -35,13 +35,13 @@ _binding, _revision = table_of(RoleBinding), table_of(AccessRevision)
 
 @dataclass(frozen=True, slots=True)
 class BindingView:
-    """A binding as it is shown. `project` is a name or `*`; `scope_id` is empty for none."""
+    """A binding as it is shown. `project` is a name or `*`; `scope` is empty, or a node id."""
 
     id: str
     account: str
     role: Role
     project: str
-    scope_id: bytes
+    scope: str
     granted_by: str
     created_at: datetime
     expires_at: datetime | None
@@ -49,13 +49,17 @@ class BindingView:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role to be given to an account (by id) in a project (by id, or `*`)."""
+    """A role to be given to an account (by id) in a project (by id, or `*`).
+
+    With a scope (the id of a dataset, and its node id) it is confined to that dataset's lineage.
+    """
 
     account_id: str
     project_id: str
     role: Role
     until: datetime | None = None
     scope_id: bytes = NO_SCOPE
+    scope: str = ""
 
 
 def count_access_change(session: Session) -> None:
@@ -130,6 +134,7 @@ def grant_role(
         "project_id": grant.project_id,
         "role": grant.role,
         "scope_id": grant.scope_id,
+        "scope": grant.scope,
         "granted_by": actor,
         "expires_at": grant.until,
         "created_at": now,
@@ -216,7 +221,7 @@ def _view(row: Any) -> BindingView:
         row.name,
         Role(row.role),
         row.project_name or EVERY_PROJECT,
-        bytes(row.scope_id),
+        row.scope,
         row.granted_by,
         row.created_at,
         row.expires_at,

@@ -95,7 +95,8 @@ class RoleBinding(SQLModel, table=True):
     """Who has which role in which project, until when (NULL: without end).
 
     `project_id` is a project's id, or `*` for every project. `scope_id` is empty, or the id of the
-    dataset to whose lineage the role is confined. `granted_by` is an account's id.
+    dataset to whose lineage the role is confined, and `scope` its node id. `granted_by` is an
+    account's id.
     """
 
     __tablename__ = "role_binding"
@@ -105,6 +106,7 @@ class RoleBinding(SQLModel, table=True):
     project_id: str = Field(sa_column=Column(Text, nullable=False))
     role: str = Field(sa_column=Column(Text, nullable=False))
     scope_id: bytes = Field(sa_column=Column(Id16, nullable=False))
+    scope: str = Field(sa_column=Column(Text, nullable=False))
     granted_by: str = Field(sa_column=Column(Text, nullable=False))
     expires_at: datetime | None = Field(sa_column=Column(Moment))
     created_at: datetime = Field(sa_column=Column(Moment, nullable=False))
@@ -133,6 +135,7 @@ class AccessRequest(SQLModel, table=True):
     project_id: str = Field(sa_column=Column(Text, nullable=False))
     role: str = Field(sa_column=Column(Text, nullable=False))
     scope_id: bytes = Field(sa_column=Column(Id16, nullable=False))
+    scope: str = Field(sa_column=Column(Text, nullable=False))
     duration: str = Field(sa_column=Column(Text, nullable=False))
     why: str = Field(sa_column=Column(Text, nullable=False))
     state: str = Field(sa_column=Column(Text, nullable=False))

@@ -42,7 +42,6 @@ from registry.actors.claims import DEFAULT_PROJECT
 from registry.actors.projects import load_claims
 from registry.actors.tables import RequestState, Role
 from registry.api.tokens import chosen
-from registry.catalog.lookup import datasets_named
 from registry.catalog.names import dataset_id, dataset_node, require_name
 from registry.durations import parse_duration
 from registry.errors import InvalidInputError
@@ -77,10 +76,11 @@ MAX_LISTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Where a role is to hold: the id of a project, or `*`, and of a dataset (empty: none)."""
+    """Where a role is to hold: the id of a project, or `*`, and a dataset by id and node id."""
 
     project_id: str
-    scope_id: bytes
+    scope_id: bytes = NO_SCOPE
+    scope: str = ""
 
 
 def _where(session: Session, role: Role, project: str | None, scope: DatasetScope | None) -> _Where:
@@ -89,7 +89,7 @@ def _where(session: Session, role: Role, project: str | None, scope: DatasetScop
     Raises NotFoundError for a project, InvalidInputError for a scope that cannot be.
     """
     if scope is None:
-        return _Where(project_id_of(session, project or DEFAULT_PROJECT), NO_SCOPE)
+        return _Where(project_id_of(session, project or DEFAULT_PROJECT))
     for label, name in (("namespace", scope.namespace), ("name", scope.name)):
         require_name(name, path=f"scope.{label}")
     if project is not None or role not in SCOPED_ROLES:
@@ -100,7 +100,8 @@ def _where(session: Session, role: Role, project: str | None, scope: DatasetScop
             path="scope",
         )
     owner = load_claims(session).owner(scope.namespace, scope.name)
-    return _Where(owner, dataset_id(scope.namespace, scope.name))
+    node = dataset_node(scope.namespace, scope.name)
+    return _Where(owner, dataset_id(scope.namespace, scope.name), node)
 
 
 @router.get("/bindings", summary="List the bindings")
@@ -134,7 +135,7 @@ def add(body: NewBinding, house: CurrentHouse, actor: CurrentAdministrator) -> B
     def work(session: Session) -> BindingShown:
         where = _where(session, role, body.project, body.scope)
         account = account_id_of(session, body.account)
-        grant = Grant(account, where.project_id, role, until, where.scope_id)
+        grant = Grant(account, where.project_id, role, until, where.scope_id, where.scope)
         conflicts = house.access.rules.conflicts
         made = grant_role(session, grant, conflicts=conflicts, actor=actor.account_id, now=now)
         return _bindings_shown(session, [show_binding(session, made)])[0]
@@ -174,7 +175,13 @@ def ask(body: NewAccessRequest, house: CurrentHouse, actor: CurrentActor) -> Acc
         project = body.project or (None if body.scope else actor.project_name)
         where = _where(session, role, project, body.scope)
         wish = Wish(
-            actor.account_id, role, where.project_id, where.scope_id, body.duration, body.why
+            actor.account_id,
+            role,
+            where.project_id,
+            where.scope_id,
+            where.scope,
+            body.duration,
+            body.why,
         )
         return _requests_shown(session, [ask_for_access(session, wish, now=house.clock())])[0]
 
@@ -268,14 +275,13 @@ def _require_decider(house: House, actor: Actor, request_id: str, *, at: str) ->
 def _bindings_shown(session: Session, views: Iterable[BindingView]) -> list[BindingShown]:
     found = list(views)
     names = account_names(session, {view.granted_by for view in found})
-    scopes = _scopes(session, {view.scope_id for view in found})
     return [
         BindingShown(
             id=view.id,
             account=view.account,
             role=view.role,
             project=view.project,
-            scope=scopes[view.scope_id],
+            scope=view.scope or None,
             granted_by=names.get(view.granted_by, view.granted_by),
             created_at=view.created_at,
             expires_at=view.expires_at,
@@ -287,14 +293,13 @@ def _bindings_shown(session: Session, views: Iterable[BindingView]) -> list[Bind
 def _requests_shown(session: Session, views: Iterable[RequestView]) -> list[AccessRequestShown]:
     found = list(views)
     names = account_names(session, {view.decided_by for view in found if view.decided_by})
-    scopes = _scopes(session, {view.scope_id for view in found})
     return [
         AccessRequestShown(
             id=view.id,
             account=view.account,
             role=view.role,
             project=view.project,
-            scope=scopes[view.scope_id],
+            scope=view.scope or None,
             duration=view.duration,
             why=view.why,
             state=view.state,
@@ -306,16 +311,3 @@ def _requests_shown(session: Session, views: Iterable[RequestView]) -> list[Acce
         )
         for view in found
     ]
-
-
-def _scopes(session: Session, ids: set[bytes]) -> dict[bytes, str | None]:
-    """The node ids of datasets, of those that nobody named yet what is known: their id."""
-    named = datasets_named(session, ids - {NO_SCOPE})
-    return {
-        key: None
-        if key == NO_SCOPE
-        else dataset_node(named[key].namespace, named[key].name)
-        if key in named
-        else f"dataset:unknown:{key.hex()}"
-        for key in ids
-    }
