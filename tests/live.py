@@ -21,6 +21,7 @@ from registry.app import close_house, create_app, open_house, prepare_database
 from registry.clock import Clock, system_clock
 from registry.request import House
 from registry.settings import Settings
+from registry.storage.database import Database
 from registry.storage.home import local_token as token_of_home
 
 HOST = "127.0.0.1"
@@ -137,19 +138,20 @@ def open_registry(settings: Settings, *, clock: Clock = system_clock) -> Iterato
     token = prepare_database(settings, clock=clock).secret or token_of_home(settings)
     house = open_house(settings, clock=clock)
     if not settings.embedded:
-        _grant_every_role(house)
+        grant_every_role(house.database, clock)
     try:
         yield Registry(house, token)
     finally:
         close_house(house)
 
 
-def _grant_every_role(house: House) -> None:
-    with house.database.write() as session:
+def grant_every_role(database: Database, clock: Clock = system_clock) -> None:
+    """Give the first account every role in every project, as it has on a home of its own."""
+    with database.write() as session:
         account = account_id_of(session, FIRST_ACCOUNT)
         for role in Role:
             grant = Grant(account, EVERY_PROJECT, role)
-            grant_role(session, grant, conflicts=(), actor=ACTOR, now=house.clock())
+            grant_role(session, grant, conflicts=(), actor=ACTOR, now=clock())
 
 
 @contextlib.contextmanager
