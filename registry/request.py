@@ -140,7 +140,7 @@ def refusal(house: House, actor: Actor, action: Action, *, at: str) -> Forbidden
     note_refusal(house, actor, facts)
     held = ", ".join(sorted(actor.roles)) or "none"
     return ForbiddenError(
-        f"{actor.name} may not do {action} here: that takes the role "
+        f"{actor.name} may not do {action} here: it needs the role "
         f"{' or '.join(house.access.rules.holders(action))}; held in {actor.project_name}: {held}.",
         remedy="Ask for the role (registry access request), or somebody who holds it to do it.",
     )

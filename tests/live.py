@@ -130,14 +130,17 @@ class LiveServer:
 
 
 @contextlib.contextmanager
-def open_registry(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Registry]:
+def open_registry(
+    settings: Settings, *, clock: Clock = system_clock, every_role: bool = True
+) -> Iterator[Registry]:
     """A house over the settings' migrated database, with its first token; closed afterwards.
 
-    The token holds every role on PostgreSQL too, as it does on a home of its own.
+    The token holds every role on PostgreSQL too, as it does on a home of its own, unless it is to
+    have what it has outside tests.
     """
     token = prepare_database(settings, clock=clock).secret or token_of_home(settings)
     house = open_house(settings, clock=clock)
-    if not settings.embedded:
+    if every_role and not settings.embedded:
         grant_every_role(house.database, clock)
     try:
         yield Registry(house, token)
