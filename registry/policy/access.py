@@ -105,9 +105,12 @@ class Access:
             return True
         return self._decide(self._current(at_once=True), account_id, project_id, action)
 
-    def reach(self, account_id: str, action: Action) -> Reach:
-        """Where an account may do something, as things stand now (rules 1 and 5). Cost: one row."""
-        state = self._current(at_once=True)
+    def reach(self, account_id: str, action: Action, *, at_once: bool = True) -> Reach:
+        """Where an account may do something (rules 1 and 5), as things stand now.
+
+        Without `at_once` as they stood at most a second ago. Cost: one row, or none.
+        """
+        state = self._current(at_once=at_once)
         mine = state.bound.get(account_id, ())
         named = {held.project_id for held in mine if not held.scope_id}
         everywhere = EVERY_PROJECT in named or any(

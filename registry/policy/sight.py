@@ -20,10 +20,10 @@ from registry.policy.actions import Action
 def sight_of(session: Session, access: Access, account_id: str, action: Action) -> Scope:
     """What an account sees for an action (rules 1 and 2).
 
-    The session must see everything. Cost: as `Access.reach`, and a walk for each dataset whose
-    lineage it was let into.
+    The session must see everything. What the account holds is as the guard of the request has just
+    read it. Cost: a walk for each dataset whose lineage it was let into.
     """
-    reach = access.reach(account_id, action)
+    reach = access.reach(account_id, action, at_once=False)
     if reach.projects is None:
         return EVERYTHING
     entities: set[bytes] = set()
