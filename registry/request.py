@@ -200,6 +200,8 @@ _READER = Guard(Action.READ_CATALOG, here=False)
 _TRACER = Guard(Action.TRACE_EXAMPLES, here=False)
 CurrentReader = Annotated[Actor, Depends(_READER)]
 CurrentTracer = Annotated[Actor, Depends(_TRACER)]
+#: Reads in their own project, so not by a role that is confined to a lineage.
+CurrentMember = Annotated[Actor, Depends(Guard(Action.READ_CATALOG, here=True))]
 CurrentReleaser = Annotated[Actor, Depends(Guard(Action.RELEASE_FINDINGS, here=False))]
 CurrentApprover = Annotated[Actor, Depends(Guard(Action.APPROVE_REQUESTS, here=False))]
 CurrentWriter = Annotated[Actor, Depends(Guard(Action.WRITE_LINEAGE, here=True))]

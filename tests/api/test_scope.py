@@ -180,7 +180,8 @@ def test_a_role_confined_to_a_lineage_shows_that_and_nothing_beside_it(town: Tow
         ["raw", "shop"],
         2,
     )
-    # It reads; it writes nowhere, and it does not open the log of everybody.
+    # It reads; it writes nowhere, and numbers of the whole server are not part of a lineage.
+    assert town.ask("stranger", "GET", "/metrics").status_code == 403
     told = town.ask("stranger", "POST", f"{API}/lineage", json=event("x", writes=("s3://a b",)))
     assert told.status_code == 403
     # What joins the lineage later is in sight at once.
