@@ -19,6 +19,7 @@ SMALL: dict[str, list[str]] = {
     "graph": [],
     "pii": [],
     "keys": [],
+    "access": [],
     "client": [],
     "ledger": [],
     "closure": [],
