@@ -26,6 +26,7 @@ from registry.storage.home import local_token
 from registry.storage.objects import Objects
 from tests.cli.conftest import Process
 from tests.lineage.making import batch, dataset, encoded, facet, run_event
+from tests.live import grant_every_role
 from tests.stores import ALLOTTED, dump, dump_projected
 
 LOCK_TIMEOUT_SECONDS = "0.3"
@@ -77,6 +78,10 @@ def make_site(tmp_path: Path) -> Iterator[Callable[[Settings], Site]]:
 
     def make(settings: Settings) -> Site:
         token = prepare_database(settings).secret or local_token(settings)
+        if not settings.embedded:
+            database = Database(settings.database)
+            grant_every_role(database)
+            database.close()
         return Site(settings, token, processes)
 
     yield make
