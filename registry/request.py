@@ -222,8 +222,7 @@ def _reading_as(guard: Guard) -> Callable[..., Iterator[Session]]:
 
     # Annotations are texts here, and a text cannot name what is local to a function.
     def reading(house: CurrentHouse, actor: Actor = Depends(guard)) -> Iterator[Session]:
-        with house.database.read() as session:
-            confine(session, sight_of(session, house.access, actor.account_id, guard.action))
+        with reading_for(house, actor, guard.action) as session:
             yield session
 
     return reading

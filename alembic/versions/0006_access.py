@@ -1,7 +1,7 @@
 """Access: bindings in every project or one dataset's lineage, requests, and whom a quarantine waits for.
 
 Revision: 0006
-Follows: 0003
+Follows: 0004
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -25,7 +25,6 @@ def upgrade() -> None:
         sa.CheckConstraint("id = 1", name=op.f("ck_access_revision_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_access_revision")),
     )
-    op.execute("INSERT INTO access_revision (id, revision) VALUES (1, 1)")
     op.create_table(
         "access_request",
         sa.Column("id", sa.Text(), nullable=False),

@@ -64,12 +64,13 @@ class Grant:
 
 def count_access_change(session: Session) -> None:
     """Count the access revision up (rule 3). Effects: one row; does not commit."""
-    session.execute(update(_revision).values(revision=_revision.c.revision + 1))
+    if not insert_unless_there(session, _revision, {"id": 1, "revision": 1}):
+        session.execute(update(_revision).values(revision=_revision.c.revision + 1))
 
 
 def access_revision(session: Session) -> int:
-    """The revision of bindings and projects. Cost: one row."""
-    return int(session.execute(select(_revision.c.revision)).scalar_one())
+    """The revision of bindings and projects; 0 where there never was one. Cost: one row."""
+    return int(session.execute(select(_revision.c.revision)).scalar_one_or_none() or 0)
 
 
 def project_id_of(session: Session, name: str) -> str:

@@ -11,6 +11,7 @@ from sqlmodel import SQLModel
 
 from alembic import command
 from registry.actors.accounts import SYSTEM, create_token
+from registry.actors.bindings import access_revision, count_access_change
 from registry.actors.first import begin
 from registry.actors.tables import AccessRequest, AccessRevision, Role
 from registry.storage.columns import table_of
@@ -61,7 +62,7 @@ def test_bindings_go_up_down_and_up_again(database: Database) -> None:
     before = bindings(database, columns)
     assert ("admin", "auditor", "*", "system", "") in before
     assert ("etl", "pipeline", "default", "system", "") in before
-    move(database, "downgrade", "0003")
+    move(database, "downgrade", "0004")
     old = bindings(database, "a.name, b.role, p.name")
     assert old == [(name, role, "default") for name, role, *_ in before]
     move(database, "upgrade", "head")
@@ -105,5 +106,10 @@ def test_the_schema_refuses_a_request(database: Database, wrong: dict[str, objec
 
 
 def test_there_is_one_revision(database: Database) -> None:
+    with database.write() as session:
+        assert access_revision(session) == 0
+        for expected in (1, 2):
+            count_access_change(session)
+            assert access_revision(session) == expected
     with pytest.raises(IntegrityError), database.write() as session:
         session.execute(table_of(AccessRevision).insert().values({"id": 2, "revision": 1}))
