@@ -171,10 +171,10 @@ def _retiring(house: House, purpose: Purpose) -> list[int]:
 @contextmanager
 def _alone(command: str) -> Iterator[tuple[House, Record]]:
     """The house, held alone where it is embedded, and the journal, for an administrator."""
-    from registry.actors.tables import Role
     from registry.app import close_house, open_house
     from registry.audit.key_changes import recording_as
-    from registry.request import require_role
+    from registry.policy.actions import Action
+    from registry.request import require_here
     from registry.storage.home import local_token
 
     settings = load_settings()
@@ -182,7 +182,7 @@ def _alone(command: str) -> Iterator[tuple[House, Record]]:
         house = open_house(settings)
         try:
             actor = house.tokens.authenticate(local_token(settings))
-            require_role(actor, Role.ADMINISTRATOR)
+            require_here(house, actor, Action.ADMINISTER, at="registry keys")
             yield house, recording_as(actor.account_id)
         finally:
             close_house(house)

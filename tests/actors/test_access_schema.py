@@ -62,7 +62,7 @@ def test_bindings_go_up_down_and_up_again(database: Database) -> None:
     before = bindings(database, columns)
     assert ("admin", "auditor", "*", "system", "") in before
     assert ("etl", "pipeline", "default", "system", "") in before
-    move(database, "downgrade", "0004")
+    move(database, "downgrade", "0005")
     old = bindings(database, "a.name, b.role, p.name")
     assert old == [(name, role, "default") for name, role, *_ in before]
     move(database, "upgrade", "head")
