@@ -182,7 +182,7 @@ def _alone(command: str) -> Iterator[tuple[House, Record]]:
         house = open_house(settings)
         try:
             actor = house.tokens.authenticate(local_token(settings))
-            require_here(house, actor, Action.ADMINISTER, at="registry keys")
+            require_here(house, actor, Action.ADMINISTER, at=command)
             yield house, recording_as(actor.account_id)
         finally:
             close_house(house)
