@@ -78,8 +78,7 @@ def run(bare_run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> R
         database = Database(settings.database)
         grant_every_role(database)
         database.close()
-    else:
-        bare_run("project", "list")
+    bare_run("project", "list")  # the first command makes what the registry lacks, its keys too
     return bare_run
 
 
