@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.cli.connection import connected, split_name, target_text
-from registry.cli.output import JsonOption, note, say, show_json
+from registry.cli.output import JsonOption, counted, note, say, show_json
 from registry.cli.progress import shown_bar
 
 if TYPE_CHECKING:
@@ -106,11 +106,14 @@ def adopt(
 
 
 def _show(done: Adopted) -> None:
-    say(f"{done.batches:,} batches with {done.rows:,} rows, from {done.files:,} files.")
+    batches = counted(done.batches, "batch", "batches")
+    rows, files = counted(done.rows, "row", "rows"), counted(done.files, "file", "files")
+    say(f"{batches} with {rows}, from {files}.")
     if done.skipped:
-        note(f"{done.skipped:,} were adopted before.")
+        note(f"Adopted before: {counted(done.skipped, 'batch', 'batches')}.")
     if done.ignored:
-        note(f"{len(done.ignored):,} files are of other kinds, such as {done.ignored[0]}.")
+        others = counted(len(done.ignored), "file", "files")
+        note(f"Of other kinds: {others}, such as {done.ignored[0]}.")
 
 
 def _pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ from registry.cli.output import (
     show_json,
     show_table,
 )
+from registry.cli.recipes import files_text, recipe_facts, show_recipe
 from registry.client.http import HttpClient
 
 VERSIONS_SHOWN = 10
@@ -164,42 +166,53 @@ def show_version(
     limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a version of a dataset: how it came about, and its batches."""
+    """Show a version of a dataset: how it came about, what would make it again, its batches."""
     namespace, name = split_name(dataset)
     path = f"{API}/namespaces/{in_path(namespace)}/datasets/{in_path(name)}"
     with connected() as client:
         found = client.get(f"{path}/versions/{version}")
+        asked = {"namespace": found["namespace"], "name": found["name"], "version": version}
+        recipe = client.post(f"{API}/versions/recipe", {"dataset": asked})
         if as_json:
-            show_json(found)
+            show_json({**found, "recipe": recipe})
             return
         batches, total = some(client, f"{path}/batches", "batches", limit, {"version": version})
-    run = found["createdByRun"]
-    show_facts(
-        [
-            ("Dataset", f"{found['namespace']} {found['name']}"),
-            ("Version", found["number"]),
-            ("Mode", found["mode"]),
-            ("Base", found["base"]),
-            ("Its store's id", found["externalId"]),
-            ("Completed", moment_text(found["completedAt"])),
-            ("Known since", moment_text(found["allottedAt"])),
-            ("Because", "a batch came late" if found["late"] else None),
-            ("By job", job_text(run)),
-            ("Run", run["id"] if run else None),
-            ("Batches", found["batchCount"]),
-        ]
-    )
+    show_facts(_version_facts(found, recipe))
+    show_recipe(recipe)
     gap()
+    states = {batch["batch"]: batch["state"] for batch in recipe["batches"]}
+    rows_known = {batch["batch"]: batch["rows"] for batch in recipe["batches"]}
     rows = (
         (
             item["number"],
             item["name"],
-            item["exampleCount"],
+            rows_known.get(item["number"])
+            if item["exampleCount"] is None
+            else item["exampleCount"],
             item["license"],
             item["origin"]["kind"],
-            len(item["files"]),
+            files_text(item["files"]),
+            states.get(item["number"]) or "not looked at",
         )
         for item in batches
     )
-    columns = ["BATCH", "NAME", "EXAMPLES", "LICENCE", "ORIGIN", "FILES"]
+    columns = ["BATCH", "NAME", "EXAMPLES", "LICENCE", "ORIGIN", "FILES", "LEDGER"]
     show_list("batches", batches, total, columns, rows, as_json=False)
+
+
+def _version_facts(found: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[tuple[str, object]]:
+    run = found["createdByRun"]
+    return [
+        ("Dataset", f"{found['namespace']} {found['name']}"),
+        ("Version", found["number"]),
+        ("Mode", found["mode"]),
+        ("Base", found["base"]),
+        ("Its store's id", found["externalId"]),
+        ("Completed", moment_text(found["completedAt"])),
+        ("Known since", moment_text(found["allottedAt"])),
+        ("Because", "a batch came late" if found["late"] else None),
+        ("By job", job_text(run)),
+        ("Run", run["id"] if run else None),
+        *recipe_facts(recipe),
+        ("Batches", found["batchCount"]),
+    ]

@@ -18,6 +18,8 @@ from registry.cli.output import JsonOption, note, say, show_json, show_table, sh
 from registry.cli.progress import Bar, shown_bar
 
 if TYPE_CHECKING:
+    from registry.demo.proof import EventProof
+    from registry.demo.questions import OneExample
     from registry.demo.story import BatchFacts, Story
 
 SOURCES_SHOWN = 5
@@ -27,6 +29,10 @@ NEXT: tuple[tuple[str, ...], ...] = (
     ("datasets", "show", "file://demo docstrings/train"),
     ("version", "show", "file://demo docstrings/raw", "--version", "1"),
     ("runs", "list", "demo train"),
+    ("trace", "file://demo docstrings/train", "all:1"),
+    ("sample", "file://demo docstrings/validation", "--size", "3"),
+    ("locate", "email", "generated.ada.ashby@example.org"),
+    ("version", "verify", "file://demo docstrings/train"),
     ("db", "check"),
     ("serve",),
 )
@@ -57,7 +63,11 @@ def demo(
     seconds = round(time.monotonic() - began, 3)
     if as_json:
         facts = {"home": str(story.home.absolute()), "steps": stage.steps, "seconds": seconds}
-        show_json({**facts, "files": story.files_read, "lineage": story.lineage})
+        answers = {"lineage": story.lineage, "sample": story.sample}
+        example = {"trace": story.example.backward, "forward": story.example.forward}
+        proof = {"event": story.proof.event, "index": story.proof.index, "size": story.proof.size}
+        answers = {**answers, "example": example, "proof": proof}
+        show_json({**facts, "files": story.files_read, **answers})
         return
     _show(story, seconds)
 
@@ -96,6 +106,7 @@ class _Stage:
 
 def _show(story: Story, seconds: float) -> None:
     from registry.cli.lineage import grown_tree
+    from registry.demo.home import DATA
     from registry.demo.story import MODEL_NODE
 
     remarks = {node: _batches_text(batches) for node, batches in story.batches.items()}
@@ -109,12 +120,55 @@ def _show(story: Story, seconds: float) -> None:
     rows = [(b.name, b.examples, b.license, b.origin) for b in sources[:SOURCES_SHOWN]]
     show_table(["BATCH", "EXAMPLES", "LICENCE", "ORIGIN"], rows, empty="", right=["EXAMPLES"])
     say("")
+    _show_example(story.example)
+    _show_sample(story.sample)
+    _show_proof(story.proof)
     say(f"All {story.files_read:,} files were read again: each has the digest that is recorded.")
     say(f"Done in {seconds:.1f} s. All of it is in {story.home}; look around:")
     say("")
     say(f"  export REGISTRY_HOME={shlex.quote(str(story.home))}")
+    say(f"  export REGISTRY_FILE_ROOTS={shlex.quote(str(story.home / DATA))}")
     for arguments in NEXT:
         say(f"  {_program()} {' '.join(_quoted(argument) for argument in arguments)}")
+
+
+def _show_example(example: OneExample) -> None:
+    from registry.cli.example_trees import backward_tree, show_forward, show_notes
+
+    say("The first example that it was trained on, back to where it came from:")
+    say("")
+    show_tree(backward_tree(example.backward))
+    show_notes(example.backward)
+    say("")
+    say(f"{example.code.path}, line {example.code.first}, in the copy that is installed here:")
+    say("")
+    for number, line in enumerate(example.code.lines, example.code.first):
+        say(f"  {number:>5}  {line}".rstrip())
+    say("")
+    say("The same example forward, from where it came in to the model that saw it:")
+    say("")
+    show_forward(example.forward)
+    say("")
+
+
+def _show_sample(sample: dict[str, Any]) -> None:
+    from registry.cli.example_trees import show_sample
+
+    say("As an auditor works: a few examples drawn by a seed, and their file rows read again.")
+    say("")
+    show_sample(sample)
+    say("")
+
+
+def _show_proof(proof: EventProof) -> None:
+    place = f"entry {proof.index:,} of the audit log, which has {proof.size:,}"
+    say(f"The event that made the model is {place}:")
+    say("")
+    say(f"  log    {proof.origin}")
+    say(f"  event  {proof.event}")
+    say(f"  leaf   {proof.leaf}")
+    say(f"  root   {proof.root}  (signed; {len(proof.hashes)} hashes lead to it, checked here)")
+    say("")
 
 
 def _batches_text(batches: list[BatchFacts]) -> str:

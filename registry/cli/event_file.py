@@ -1,8 +1,9 @@
 """Reads a file of OpenLineage events one by one, and remembers how far an import got.
 
 Rules:
-1. A file is NDJSON (one event a line, empty lines ignored) or one JSON array; `.gz` is unpacked.
-   Which of the two it is, its first character says.
+1. A file is NDJSON (one event a line, empty lines ignored), one JSON array, or events that each
+   spread over several lines, such as one pretty-printed event; `.gz` is unpacked. Its first line
+   says which.
 2. The bytes of an event go on as they stand in the file, so that numbers stay exact.
 3. How far an import got is kept in `FILE.import-state`, bound to the file's size and first bytes
    and to the registry; another file or registry begins anew. When all is sent it goes away.
@@ -12,7 +13,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,11 +26,13 @@ from registry.errors import InvalidInputError
 
 _FINGERPRINT_BYTES = 65_536
 _SPACE = b" \t\r\n"
+_STRING = re.compile(rb'"(?:\\.|[^"\\])*"')
+_EVENT_LIMIT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An event of the file: its number (line, or place in the array, from 1) and its bytes."""
+    """An event of the file: its number (first line, or place in the array, from 1), its bytes."""
 
     number: int
     body: bytes
@@ -70,13 +74,46 @@ class EventFile:
         if first.startswith(b"["):
             yield from self._array(first)
             return
-        if first:
+        if _goes_on(first):
+            number = yield from self._spread(number, first)
+        elif first:
             yield Item(number, first)
         for line in self._unpacked:
             number += 1
             body = line.strip(_SPACE)
             if body:
                 yield Item(number, body)
+
+    def _spread(self, number: int, first: bytes) -> Generator[Item, None, int]:
+        """Events over several lines each; gives the number of the last line that was read.
+
+        A line that is an event by itself ends it: then only the first line was cut short.
+        """
+        begin, lines, depth, size = number, [first, b"\n"], _depth(first), len(first)
+        for line in self._unpacked:
+            number += 1
+            if lines and line.startswith(b"{") and _is_whole(line):
+                yield Item(begin, b"".join(lines).strip(_SPACE))
+                yield Item(number, line.strip(_SPACE))
+                return number
+            if not lines:
+                begin = number
+            lines.append(line)
+            size += len(line)
+            depth += _depth(line)
+            if depth <= 0:
+                body = b"".join(lines).strip(_SPACE)
+                if body:
+                    yield Item(begin, body)
+                lines, depth, size = [], 0, 0
+            if size > _EVENT_LIMIT_BYTES:
+                raise InvalidInputError(
+                    f"{self.path}: the event of line {begin} does not end within 64 MiB.",
+                    remedy="Send one event a line (NDJSON), or mend the file.",
+                )
+        if lines:
+            yield Item(begin, b"".join(lines).strip(_SPACE))
+        return number
 
     def _array(self, first: bytes) -> Iterator[Item]:
         try:
@@ -90,6 +127,31 @@ class EventFile:
             ) from error
         for number, item in enumerate(items, start=1):
             yield Item(number, bytes(item))
+
+
+def _depth(line: bytes) -> int:
+    """How many more brackets the line opens than it closes; a JSON string ends with its line."""
+    bare = _STRING.sub(b"", line)
+    return sum(map(bare.count, (b"{", b"["))) - sum(map(bare.count, (b"}", b"]")))
+
+
+def _goes_on(line: bytes) -> bool:
+    """Whether the line is the beginning of a JSON object that later lines may end."""
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except msgspec.MsgspecError as error:
+        return line.startswith(b"{") and "truncated" in str(error) and _depth(line) > 0
+    except RecursionError:
+        return False
+    return False
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
 
 
 @contextmanager

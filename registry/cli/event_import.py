@@ -3,8 +3,9 @@
 Rules:
 1. A chunk is at most 500 events and, but for a single event, 8 MiB.
 2. A rejected event is told with its number and reason, and the rest goes on.
-3. What the registry could not take just now is sent again, waiting longer each time; when that
-   does not help, the import stops and can be resumed.
+3. What the registry could not take just now is sent again, waiting longer each time, and as long as
+   it asks for (Retry-After); when that does not help, the import stops and can be resumed.
+4. Of the rejected events the first 1,000 are remembered; all are counted.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from registry.errors import BodyTooLargeError, MalformedEventError, UnavailableE
 CHUNK_EVENTS = 500
 CHUNK_BYTES = 8 * 1024 * 1024
 PATH = "/api/v1/lineage/batch"
+MOST_REJECTIONS = 1_000
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 Sleep = Callable[[float], None]
 
@@ -41,19 +43,15 @@ class Rejection:
 class Outcome:
     """What became of the events so far; `quarantined` ones are among the taken.
 
-    `rejected_before` counts those of an earlier import that this one goes on with.
+    `rejected` counts those of an earlier import too that this one goes on with; `rejections` are
+    the first of this one (rule 4).
     """
 
     taken: int = 0
     quarantined: int = 0
     rejections: list[Rejection] = field(default_factory=list)
-    rejected_before: int = 0
+    rejected: int = 0
     done: int = 0
-
-    @property
-    def rejected(self) -> int:
-        """How many events were not taken, earlier ones included."""
-        return self.rejected_before + len(self.rejections)
 
     @property
     def words(self) -> str:
@@ -98,11 +96,11 @@ def send_chunk(
             send_chunk(client, waiting[:half], outcome, sleep=sleep)
             send_chunk(client, waiting[half:], outcome, sleep=sleep)
             break
-        except UnavailableError:
+        except UnavailableError as error:
             pause = next(pauses, None)
             if pause is None:
                 raise
-            sleep(pause)
+            sleep(max(pause, error.retry_after_seconds))
             continue
         if waiting:
             pause = next(pauses, None)
@@ -121,7 +119,9 @@ def _not_taken(items: list[Item]) -> UnavailableError:
 
 
 def _reject(item: Item, reason: str, code: str, path: str | None, outcome: Outcome) -> None:
-    outcome.rejections.append(Rejection(item.number, reason, code, path))
+    outcome.rejected += 1
+    if len(outcome.rejections) < MOST_REJECTIONS:
+        outcome.rejections.append(Rejection(item.number, reason, code, path))
 
 
 def _well_formed(chunk: list[Item], outcome: Outcome) -> list[Item]:

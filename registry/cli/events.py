@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from registry.cli.output import (
 from registry.cli.progress import shown_bar
 from registry.client.http import Parameters
 
+if TYPE_CHECKING:
+    from registry.cli.event_import import Outcome
+
 group = typer.Typer(
     name="events", help="OpenLineage events: import, and quarantine.", no_args_is_help=True
 )
@@ -32,6 +35,8 @@ quarantine = typer.Typer(
 )
 group.add_typer(quarantine)
 PATH = "/api/v1/events/quarantine"
+# The rest is counted: of a file that is all wrong the first lines say enough.
+REJECTIONS_TOLD = 20
 DigestArgument = Annotated[
     str, typer.Argument(metavar="EVENT", help="sha256:… from `registry events quarantine list`.")
 ]
@@ -58,13 +63,13 @@ def import_(
     outcome = Outcome()
     if before is not None:
         note(f"Going on after number {before.done:,} ({before.taken:,} were taken before).")
-        outcome = Outcome(before.taken, rejected_before=before.rejected, done=before.done)
-    skipped = outcome.done
+        outcome = Outcome(before.taken, rejected=before.rejected, done=before.done)
+    skipped, rejected_before = outcome.done, outcome.rejected
     with connected() as client, open_events(file) as events, shown_bar("0 events") as bar:
         for chunk in chunks(item for item in events if item.number > skipped):
             known = len(outcome.rejections)
             send_chunk(client, chunk, outcome)
-            for rejection in outcome.rejections[known:]:
+            for rejection in outcome.rejections[known:REJECTIONS_TOLD]:
                 where = f" (at {rejection.path})" if rejection.path else ""
                 bar.tell(f"Number {rejection.number}: {rejection.reason}{where}")
             state.write(outcome.done, outcome.taken, outcome.rejected)
@@ -81,11 +86,18 @@ def import_(
             }
         )
     else:
-        say(f"{outcome.words}.")
-        if outcome.quarantined:
-            note(f"{outcome.quarantined:,} wait: registry events quarantine list")
+        told = min(len(outcome.rejections), REJECTIONS_TOLD)
+        _say_outcome(outcome, untold=outcome.rejected - rejected_before - told)
     if outcome.rejected:
         raise Refused
+
+
+def _say_outcome(outcome: Outcome, *, untold: int) -> None:
+    say(f"{outcome.words}.")
+    if untold:
+        note(f"{untold:,} more were rejected; --json tells the first 1,000 of them.")
+    if outcome.quarantined:
+        note(f"{outcome.quarantined:,} wait: registry events quarantine list")
 
 
 @quarantine.command("list")

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from registry.cli.connection import connected, split_name
 from registry.cli.edge import Refused
+from registry.cli.example_trees import backward_tree, show_forward, show_notes, show_sample
 from registry.cli.listing import API
 from registry.cli.output import (
     JsonOption,
-    clean,
+    counted,
     gap,
-    moment_text,
+    note,
     say,
     show_json,
     show_table,
     show_tree,
 )
+from registry.client.http import HttpClient
+from registry.errors import NotFoundError
 
-if TYPE_CHECKING:
-    from rich.tree import Tree
-
-Answer = Mapping[str, Any]
 DatasetArgument = Annotated[str, typer.Argument(help='"NAMESPACE NAME" of the dataset.')]
 VersionOption = Annotated[
     int | None, typer.Option("--version", min=1, help="A version; without it the current one.")
@@ -52,16 +50,16 @@ def trace(
 ) -> None:
     """Walk one example back to its sources, or forward to all that holds it."""
     direction = "forward" if forward else "backward"
-    body = {"dataset": _dataset(dataset, version), "direction": direction, **_named(example)}
+    body = {"dataset": _dataset(dataset, version), "direction": direction}
     with connected() as client:
-        answer = client.post(f"{API}/trace", body)
+        answer = _traced(client, body, example)
     if as_json:
         show_json(answer)
     elif forward:
-        _show_forward(answer)
+        show_forward(answer)
     else:
-        show_tree(_backward_tree(answer))
-        _show_notes(answer)
+        show_tree(backward_tree(answer))
+        show_notes(answer)
 
 
 def sample(
@@ -78,11 +76,7 @@ def sample(
     if as_json:
         show_json(answer)
         return
-    say(f"{len(answer['examples'])} of {answer['population']:,} examples, seed {answer['seed']}")
-    for item in answer["examples"]:
-        gap()
-        show_tree(_backward_tree(item["trace"]))
-        say(f"  file row read again: {item['reread'].replace('_', ' ')}")
+    show_sample(answer)
 
 
 def locate(
@@ -100,7 +94,7 @@ def locate(
     if as_json:
         show_json(answer)
         return
-    say(f"{answer['examples']:,} examples of this person.")
+    say(f"{counted(answer['examples'], 'example', 'examples')} of this person.")
     show_table(
         ["DATASET", "BATCH", "EXAMPLES"],
         [
@@ -112,7 +106,7 @@ def locate(
     unsearched = [row for row in answer["coverage"] if row["searched"] == "not_searched"]
     if unsearched:
         gap()
-        say(f"{len(unsearched)} batches could not be searched for a person:")
+        say(f"Not searched for a person: {counted(len(unsearched), 'batch', 'batches')}.")
         show_table(
             ["DATASET", "BATCH"],
             [
@@ -132,18 +126,34 @@ def verify(
     if as_json:
         show_json(answer)
     else:
-        odd = [item for item in answer["checked"] if item["found"] != "identical"]
-        same = len(answer["checked"]) - len(odd)
-        say(f"{answer['verdict'].replace('_', ' ')}: {same} of {len(answer['checked'])} files and")
-        say(f"maps of {answer['batches']} batches were read and are identical.")
-        if odd:
-            show_table(
-                ["FOUND", "BATCH", "WHAT"],
-                [(item["found"], item["batch_name"], item["what"]) for item in odd[:50]],
-                empty="",
-            )
+        _show_verification(answer)
     if answer["verdict"] != "identical":
         raise Refused
+
+
+def _show_verification(answer: dict[str, Any]) -> None:
+    odd = [item for item in answer["checked"] if item["found"] != "identical"]
+    checked = len(answer["checked"])
+    batches = counted(answer["batches"], "batch", "batches")
+    verdict = answer["verdict"].replace("_", " ").capitalize()
+    if checked:
+        same = f"{checked - len(odd):,} of {counted(checked, 'file and map', 'files and maps')}"
+        say(f"{verdict}: {same} of {batches} were read again and are as recorded.")
+    else:
+        say(f"{verdict}: no file or map of {batches} is recorded.")
+    if odd:
+        show_table(
+            ["FOUND", "BATCH", "WHAT"],
+            [
+                (item["found"].replace("_", " "), item["batch_name"], item["what"])
+                for item in odd[:50]
+            ],
+            empty="",
+        )
+    if any(item["found"] == "not_readable" for item in odd):
+        note("The server reads only what is below one of its REGISTRY_FILE_ROOTS.")
+    if answer["unbound"]:
+        note(f"Not bound: {counted(len(answer['unbound']), 'batch', 'batches')}.")
 
 
 def _dataset(text: str, version: int | None) -> dict[str, Any]:
@@ -151,95 +161,25 @@ def _dataset(text: str, version: int | None) -> dict[str, Any]:
     return {"namespace": namespace, "name": name, "version": version}
 
 
+def _traced(client: HttpClient, body: dict[str, Any], example: str) -> dict[str, Any]:
+    """The answer; what reads as BATCH:ORDINAL and is none may be an id with a colon."""
+    named = _named(example)
+    try:
+        return dict(client.post(f"{API}/trace", {**body, **named}))
+    except NotFoundError as error:
+        if "address" not in named:
+            raise
+        try:
+            return dict(client.post(f"{API}/trace", {**body, "example_id": example}))
+        except NotFoundError:
+            raise error from None
+
+
 def _named(example: str) -> dict[str, Any]:
     """What was typed: a digest, a batch and ordinal, or else an example id."""
-    if example.startswith("sha256:") and len(example) == 71:
+    if example.startswith("sha256:"):
         return {"digest": example}
     batch, colon, ordinal = example.rpartition(":")
     if colon and batch and ordinal.isascii() and ordinal.isdigit():
         return {"address": {"batch": batch, "ordinal": int(ordinal)}}
     return {"example_id": example}
-
-
-def _backward_tree(answer: Answer) -> Tree:
-    """The example at the root, below it what it was made from, down to its sources."""
-    from rich.tree import Tree
-
-    sources = {(s["batch"], s["ordinal"]): s for s in answer["sources"]}
-    steps: dict[tuple[int, int], list[Answer]] = {}
-    for step in answer["steps"]:
-        steps.setdefault((step["to"]["batch"], step["to"]["ordinal"]), []).append(step)
-    root = Tree(_place(answer["example"]))
-    waiting = [(root, (answer["example"]["batch"], answer["example"]["ordinal"]))]
-    while waiting:
-        branch, address = waiting.pop()
-        source = sources.get(address)
-        if source is not None:
-            branch.add(_source(source))
-        for step in steps.get(address, ()):
-            when = moment_text(step["at"]) or ""
-            job = branch.add(
-                clean(f"{step['role']} by {step['job_namespace']} {step['job']}  {when}")
-            )
-            for parent in step["from"][:20]:
-                below = job.add(_place(parent))
-                waiting.append((below, (parent["batch"], parent["ordinal"])))
-            if len(step["from"]) > 20:
-                job.add(f"and {len(step['from']) - 20} more")
-    return root
-
-
-def _place(place: Answer) -> str:
-    name = f"{place['namespace']} {place['dataset']}"
-    return clean(f"{name}  batch {place['batch_name']}, example {place['ordinal']:,}")
-
-
-def _source(source: Answer) -> str:
-    said = [f"source {source['example_id'] or '(no id)'}"]
-    if source["source_uri"] or source["origin_uri"]:
-        said.append(str(source["source_uri"] or source["origin_uri"]))
-    if source["license"]:
-        said.append(str(source["license"]))
-    if source["file"]:
-        said.append(f"{source['file']['uri']} row {source['file']['row']:,}")
-    return clean("  ".join(said))
-
-
-def _show_forward(answer: Answer) -> None:
-    say(_place(answer["example"]))
-    show_table(
-        ["IN DATASET", "BATCH", "EXAMPLES"],
-        [
-            (f"{row['namespace']} {row['dataset']}", row["batch_name"], row["count"])
-            for row in answer["batches"]
-        ],
-        empty="",
-    )
-    gap()
-    show_table(
-        ["VERSION OF", "VERSION", "STATE"],
-        [
-            (f"{row['namespace']} {row['dataset']}", row["version"], row["state"])
-            for row in answer["versions"]
-        ],
-        empty="No version holds it.",
-    )
-    gap()
-    show_table(
-        ["MODEL", "RUN", "STATE"],
-        [
-            (f"{row['namespace']} {row['name']}", row["run"], row["state"])
-            for row in answer["models"]
-        ],
-        empty="No model read a version of these datasets.",
-    )
-    _show_notes(answer)
-
-
-def _show_notes(answer: Answer) -> None:
-    for step in answer["unknown"]:
-        say(f"Unknown: {step['job_namespace']} {step['job']}: {step['reason']}")
-    if answer["also"]:
-        say(f"{len(answer['also'])} more examples fit the question.")
-    if answer.get("cut"):
-        say("There are more steps than are shown.")

@@ -10,7 +10,9 @@ import typer
 
 from registry import __version__
 from registry.cli import (
+    access,
     adopt,
+    audit,
     consents,
     database,
     datasets,
@@ -19,6 +21,7 @@ from registry.cli import (
     examples,
     holds,
     jobs,
+    keys,
     lineage,
     projects,
     register,
@@ -49,7 +52,11 @@ demo.install(app)
 app.add_typer(database.group)
 app.add_typer(tokens.group)
 app.add_typer(projects.group)
+app.add_typer(access.bindings)
+app.add_typer(access.access)
 app.add_typer(events.group)
+app.add_typer(audit.group)
+app.add_typer(keys.group)
 adopt.install(app)
 for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.jobs, jobs.runs):
     app.add_typer(group)

@@ -45,6 +45,11 @@ def note(text: str) -> None:
     console(stderr=True).print(clean(text), style="dim", soft_wrap=True)
 
 
+def counted(number: int, one: str, several: str) -> str:
+    """`1 batch`, `2,000 batches`."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def say_error(detail: str, remedy: str, path: str | None = None) -> None:
     """What is wrong and what to do, on stderr."""
     from rich.text import Text

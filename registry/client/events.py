@@ -27,6 +27,7 @@ from registry.client.facets import PRODUCER, BatchFacet, CodeFacet, RowMapsFacet
 from registry.client.sources import Name, Source
 from registry.moments import rfc3339
 from registry.pii.identifiers import find_identifiers
+from registry.wire.facets import BATCH
 
 MESSAGE_LIMIT = 2_000
 MODEL = "MODEL"
@@ -232,8 +233,14 @@ def output_dataset(
     )
 
 
-def model_output(model: Name, version: str | None) -> OutputDataset:
-    """A model that the run made: a dataset of type MODEL."""
+def model_output(
+    model: Name,
+    version: str | None,
+    *,
+    batch: BatchFacet | None = None,
+    facets: Mapping[str, Any] | None = None,
+) -> OutputDataset:
+    """A model that the run made: a dataset of type MODEL; `batch` names the files of it."""
     return OutputDataset(
         namespace=model.namespace,
         name=model.name,
@@ -242,7 +249,9 @@ def model_output(model: Name, version: str | None) -> OutputDataset:
                 datasetType=MODEL, producer=PRODUCER
             ),
             **_version_facet(version),
+            **(facets or {}),
         },
+        outputFacets={} if batch is None else {BATCH: batch},
     )
 
 

@@ -93,7 +93,10 @@ def find_files(url: str) -> Found:
         uri = prefix + each.path if prefix else Path(each.path).as_uri()
         files.append(FoundFile(each.path, name, uri, each.size, each.mtime, kind, packed))
     if not files:
-        raise _nothing(url, f"{len(names)} files of other kinds" if names else "nothing")
+        empty = "there is no such file or folder"
+        if info.type == pfs.FileType.Directory:
+            empty = "the folder is empty"
+        raise _nothing(url, f"{len(names)} files of other kinds" if names else empty)
     order = sorted(files, key=lambda file: known.get(file.name, (_by_number(file.name), "", 0)))
     found = tuple(
         replace(file, split=known[file.name][1] or None) if file.name in known else file

@@ -4,6 +4,7 @@ Rules:
 1. A problem document (RFC 9457) becomes the error of the same `code`, with its detail, remedy and
    path; a code that this program does not know becomes the nearest by its status.
 2. A server that cannot be reached, or answers something else, is UnavailableError.
+3. Retry-After (RFC 9110 §10.2.3) in seconds is passed on, up to five minutes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from registry.errors import (
 )
 
 TIMEOUT_SECONDS = 60.0
+LONGEST_RETRY_AFTER_SECONDS = 300
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 Parameters = Mapping[str, str | int | bool | list[str] | None]
 
@@ -133,14 +135,24 @@ def error_of(answer: httpx.Response) -> RegistryError:
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or not isinstance(problem.get("code"), str):
-        return _not_a_registry(answer)
+        return _in_time(_not_a_registry(answer), answer)
     kind = _by_code().get(problem["code"]) or _by_status(answer.status_code)
     path = problem.get("path")
-    return kind(
+    error = kind(
         str(problem.get("detail", "")),
         remedy=str(problem.get("remedy", "")),
         path=path if isinstance(path, str) else None,
     )
+    return _in_time(error, answer)
+
+
+def _in_time(error: RegistryError, answer: httpx.Response) -> RegistryError:
+    """The error with the time that the answer asks to wait (rule 3)."""
+    if isinstance(error, UnavailableError):
+        text = answer.headers.get("Retry-After", "").strip()
+        seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+        error.retry_after_seconds = min(seconds, LONGEST_RETRY_AFTER_SECONDS)
+    return error
 
 
 def _by_code() -> dict[str, type[RegistryError]]:
@@ -159,6 +171,7 @@ def _by_status(status: int) -> type[RegistryError]:
         403: ForbiddenError,
         404: NotFoundError,
         409: ConflictError,
+        429: UnavailableError,
     }
     return known.get(status, InvalidInputError if status < 500 else UnavailableError)
 

@@ -166,7 +166,7 @@ class Outbox:
             except _PASSING as error:
                 if self._strict and not isinstance(error, UnavailableError):
                     raise
-                self._back_off()
+                self._back_off(error)
                 _log.warning("%s It is kept in %s and sent later.", error, self._spool.folder)
             except RegistryError as error:
                 if self._strict:
@@ -228,13 +228,14 @@ class Outbox:
                 self._client = self._connect()
             return self._client
 
-    def _back_off(self) -> None:
-        self._pause = min(LONGEST_PAUSE_SECONDS, max(1.0, 2 * self._pause))
+    def _back_off(self, error: BaseException) -> None:
+        asked = error.retry_after_seconds if isinstance(error, UnavailableError) else 0
+        self._pause = max(asked, min(LONGEST_PAUSE_SECONDS, max(1.0, 2 * self._pause)))
         self._not_before = time.monotonic() + self._pause
 
     def _remember(self, done: Delivery) -> None:
         if done.stopped_by is not None:
-            self._back_off()
+            self._back_off(done.stopped_by)
         elif not done.busy:
             self._pause = self._not_before = 0.0
 

@@ -105,8 +105,12 @@ def _json_lines(store: Any, file: FoundFile, columns: Sequence[str]) -> Iterator
             rows = []
     if rows or not number:
         yield _as_table(rows, columns, seen)
-    if number:
-        _require(file, columns, seen)
+    missing = [name for name in columns if name not in seen] if number else []
+    if missing:
+        raise InvalidInputError(
+            f"{file.uri} has no column {missing[0]} in any of its {number:,} rows.",
+            remedy="Correct the name.",
+        )
 
 
 def _as_table(rows: list[Any], columns: Sequence[str], seen: set[str]) -> pa.Table:

@@ -200,7 +200,7 @@ def _as_parent(parent: Run | ParentRun | None) -> ParentRun | None:
     from registry.client.events import ParentRun
 
     if isinstance(parent, Run):
-        return ParentRun(parent.id, parent.job)
+        return parent.as_parent()
     if parent is not None:
         return replace(parent, run_id=_uuid(parent.run_id, parent.job))
     text = os.environ.get(PARENT_VARIABLE)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from registry.client.files import FileLike
+from registry.client.files import FileLike, describe_files
 from registry.client.sources import Name, NameLike, Source, as_name
 from registry.client.terms import BatchTerms, check_batch_name, check_terms
 from registry.clock import Clock
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent, RunState
 
     from registry.client.derivation import Given
-    from registry.client.events import RunFacts
+    from registry.client.events import ParentRun, RunFacts
     from registry.client.examples import ColumnChoice
     from registry.client.outbox import Outbox
 
@@ -81,6 +81,15 @@ class Run:
             self.complete()
         else:
             self.fail(error)
+
+    def as_parent(self) -> ParentRun:
+        """This run as the parent of another; one that nobody started is the root of both."""
+        from registry.client.events import ParentRun
+
+        above = self._facts.parent
+        if above is None:
+            return ParentRun(self.id, self.job, self.id, self.job)
+        return ParentRun(self.id, self.job, above.root_run_id, above.root_job)
 
     def start(self) -> Self:
         """Say that the run began. Raises ConflictError if it did already."""
@@ -199,15 +208,31 @@ class Run:
         self.say_written(output)
         return Source(*name, asked.batch, rows=prepared.rows, ids=prepared.ids)
 
-    def write_model(self, model: NameLike, *, version: str | None = None) -> None:
-        """Say that the run made a model; what the run read is what it was trained on."""
+    def write_model(
+        self,
+        model: NameLike,
+        *,
+        version: str | None = None,
+        files: FileLike | Iterable[FileLike] = (),
+        facets: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Say that the run made a model; what the run read is what it was trained on.
+
+        `files` are its weights, recorded with their digests. `facets` are further facets of the
+        model. Raises InvalidInputError for a file that cannot be read. Effects: one RUNNING event.
+        """
         from registry.client.events import model_output, training_facet
+        from registry.client.facets import PRODUCER, BatchFacet
 
         self._must_run()
         name = as_name(model, "The model")
+        batch = None
+        if weights := [each.as_entry() for each in describe_files(files)]:
+            batch = BatchFacet(batch=self._next_batch(name), files=weights, producer=PRODUCER)
         told = {"name": name.name, **({} if version is None else {"version": version})}
         self.say_written(
-            model_output(name, version), {"registry_training": training_facet(self._facts, told)}
+            model_output(name, version, batch=batch, facets=facets),
+            {"registry_training": training_facet(self._facts, told)},
         )
 
     def _note_input(self, source: Source) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from registry.canonical import digest_text
 from registry.demo.contributors import NOTICE, contributor_of
 from registry.demo.standard_library import Example
 
@@ -26,24 +23,6 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenFile:
-    """A file as it was written: absolute path, SHA-256 as `sha256:…`, size, rows.
-
-    `rows` is None where the file holds no rows, such as a model.
-    """
-
-    path: Path
-    sha256: str
-    size_bytes: int
-    rows: int | None
-
-    @property
-    def uri(self) -> str:
-        """`file:///…`"""
-        return self.path.as_uri()
-
-
 def table_of(examples: Sequence[Example]) -> pa.Table:
     """The examples as rows, each given to its generated contributor."""
     columns = {
@@ -54,21 +33,13 @@ def table_of(examples: Sequence[Example]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def write_table(path: Path, table: pa.Table) -> WrittenFile:
-    """Write the rows as Parquet."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    return write_bytes(path, sink.getvalue().to_pybytes(), rows=table.num_rows)
-
-
-def write_bytes(path: Path, content: bytes, *, rows: int | None = None) -> WrittenFile:
-    """Write a file, and say what was written."""
+def write_table(path: Path, table: pa.Table) -> Path:
+    """Write the rows as Parquet; gives the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    digest = digest_text(hashlib.sha256(content).digest())
-    return WrittenFile(path.absolute(), digest, len(content), rows)
+    pq.write_table(table, path)
+    return path
 
 
-def read_tables(files: Sequence[WrittenFile]) -> pa.Table:
+def read_tables(paths: Sequence[Path]) -> pa.Table:
     """The rows of several files, one file after the other."""
-    return pa.concat_tables([pq.read_table(file.path) for file in files])
+    return pa.concat_tables([pq.read_table(path) for path in paths])

@@ -1,96 +1,70 @@
-"""What the demo's datasets and jobs are called, and what is said of them in every event."""
+"""What the demo's datasets and jobs are called, and what is said of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
-from openlineage.client.event_v2 import Dataset, Job
 from openlineage.client.facet_v2 import (
-    DatasetFacet,
     dataset_type_dataset,
-    dataset_version_dataset,
     documentation_dataset,
     documentation_job,
-    job_type_job,
     schema_dataset,
-    set_producer,
     source_code_location_job,
 )
 
 from registry import __version__
+from registry.client.facets import PRODUCER
 from registry.demo.batches import SCHEMA
-from registry.demo.standard_library import REPOSITORY, Library
+from registry.demo.standard_library import REPOSITORY
 
 DATASETS = "file://demo"
 JOBS = "demo"
-PRODUCER = f"https://w3id.org/lineage-registry/demo/{__version__}"
-# Every facet and event that is made from here on says that the demo made it.
-set_producer(PRODUCER)
+# The repository that the standard library is kept in; the demo reads the copy that is installed.
+SOURCE = (REPOSITORY, "Lib")
+RAW = (DATASETS, "docstrings/raw")
+CLEAN = (DATASETS, "docstrings/clean")
+UNIQUE = (DATASETS, "docstrings/unique")
+TRAIN = (DATASETS, "docstrings/train")
+VALIDATION = (DATASETS, "docstrings/validation")
+MODEL = (DATASETS, "models/module-classifier")
+
+ABOUT = {
+    RAW: "Functions of Python's standard library with their docstrings.",
+    CLEAN: "The raw examples whose docstring says something, tidied.",
+    UNIQUE: "The clean examples, the first of each docstring.",
+    TRAIN: "Nine tenths of the unique examples.",
+    VALIDATION: "The other tenth.",
+    MODEL: "Naive Bayes: which module of the standard library does a docstring come from?",
+}
 
 
-def _examples(name: str, about: str) -> Dataset:
-    """A dataset of Parquet files whose rows are examples."""
+def facets(dataset: tuple[str, str]) -> dict[str, Any]:
+    """What a dataset holds in words, and of the examples the columns, each with what it means."""
+    about = documentation_dataset.DocumentationDatasetFacet(ABOUT[dataset], producer=PRODUCER)
+    if dataset == MODEL:
+        return {"documentation": about}
     columns = [
         schema_dataset.SchemaDatasetFacetFields(
-            name=field.name, type=str(field.type), description=_about(field)
+            name=field.name,
+            type=str(field.type),
+            description=str(field.metadata[b"about"].decode()),
         )
         for field in SCHEMA
     ]
-    facets: dict[str, DatasetFacet] = {
-        "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet("FILE"),
-        "documentation": documentation_dataset.DocumentationDatasetFacet(about),
-        "schema": schema_dataset.SchemaDatasetFacet(fields=columns),
+    return {
+        "documentation": about,
+        "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet("FILE", producer=PRODUCER),
+        "schema": schema_dataset.SchemaDatasetFacet(fields=columns, producer=PRODUCER),
     }
-    return Dataset(DATASETS, name, facets=facets)
 
 
-def _about(field: pa.Field) -> str:
-    return str(field.metadata[b"about"].decode())
-
-
-RAW = _examples("docstrings/raw", "Functions of Python's standard library with their docstrings.")
-CLEAN = _examples("docstrings/clean", "The raw examples whose docstring says something, tidied.")
-UNIQUE = _examples("docstrings/unique", "The clean examples, the first of each docstring.")
-TRAIN = _examples("docstrings/train", "Nine tenths of the unique examples.")
-VALIDATION = _examples("docstrings/validation", "The other tenth.")
-MODEL = Dataset(
-    DATASETS,
-    "models/module-classifier",
-    facets={
-        "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet("MODEL"),
-        "documentation": documentation_dataset.DocumentationDatasetFacet(
-            "Naive Bayes: which module of the standard library does a docstring come from?"
-        ),
-    },
-)
-
-
-def source(library: Library) -> Dataset:
-    """The repository that the standard library is kept in, at the release."""
-    return Dataset(
-        REPOSITORY,
-        "Lib",
-        facets={
-            "version": dataset_version_dataset.DatasetVersionDatasetFacet(library.tag),
-            "documentation": documentation_dataset.DocumentationDatasetFacet(
-                "Python's standard library. The demo reads the copy that is installed."
-            ),
-        },
-    )
-
-
-def job(name: str, about: str, *, kind: str = "TASK") -> Job:
-    """A step of the pipeline, or the pipeline itself."""
+def job_facets(about: str) -> dict[str, Any]:
+    """What a job does in words, and where its code lies."""
     code = Path(__file__).with_name("pipeline.py")
-    return Job(
-        JOBS,
-        name,
-        {
-            "documentation": documentation_job.DocumentationJobFacet(about),
-            "jobType": job_type_job.JobTypeJobFacet("BATCH", "LINEAGE_REGISTRY_DEMO", kind),
-            "sourceCodeLocation": source_code_location_job.SourceCodeLocationJobFacet(
-                type="file", url=code.as_uri(), version=__version__
-            ),
-        },
-    )
+    return {
+        "documentation": documentation_job.DocumentationJobFacet(about, producer=PRODUCER),
+        "sourceCodeLocation": source_code_location_job.SourceCodeLocationJobFacet(
+            type="file", url=code.as_uri(), version=__version__, producer=PRODUCER
+        ),
+    }

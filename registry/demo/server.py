@@ -12,6 +12,7 @@ from pathlib import Path
 
 import registry
 from registry.client.http import HttpClient
+from registry.demo.home import DATA
 from registry.errors import SetupError, UnavailableError
 from registry.settings import Settings
 from registry.storage.home import local_token
@@ -61,6 +62,8 @@ def _environment(home: Path) -> dict[str, str]:
     paths = [str(Path(registry.__file__).resolve().parent.parent), kept.get("PYTHONPATH", "")]
     return kept | {
         "REGISTRY_HOME": str(home.absolute()),
+        # The server may read the demo's files again, to say whether they are still the same.
+        "REGISTRY_FILE_ROOTS": str(home.absolute() / DATA),
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,19 @@ from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from registry.canonical import digest_text
+from registry.client import Registry
 from registry.client.http import HttpClient
 from registry.demo.contributors import CONTRIBUTORS, NOTICE
 from registry.demo.datasets import DATASETS, MODEL
 from registry.demo.home import DATA, begin_anew
 from registry.demo.pipeline import Audience, Pipeline
-from registry.demo.reporting import Reporter
+from registry.demo.proof import EventProof, prove_model
+from registry.demo.questions import OneExample, ask_example, ask_sample, wait_until_bound
 from registry.demo.server import served
 from registry.demo.standard_library import installed_library
-from registry.errors import ConflictError
+from registry.errors import ConflictError, SetupError
 
-MODEL_NODE = f"dataset:{MODEL.namespace}:{MODEL.name}"
+MODEL_NODE = f"dataset:{MODEL[0]}:{MODEL[1]}"
 
 
 class Listener(Audience, Protocol):
@@ -46,12 +49,17 @@ class Story:
     """What came of it.
 
     `lineage` is the answer to where the model came from; `batches` are those of the demo's datasets
-    in it, by node id; `files_read` counts the files that were found as they were recorded.
+    in it, by node id; `example` is one example of its training data, `sample` five more; `proof`
+    says that the event which made it is in the audit log; `files_read` counts the files that were
+    found as they were recorded.
     """
 
     home: Path
     lineage: dict[str, Any]
     batches: dict[str, list[BatchFacts]]
+    example: OneExample
+    sample: dict[str, Any]
+    proof: EventProof
     files_read: int
 
 
@@ -59,30 +67,46 @@ def tell(home: Path, listener: Listener, *, only: Sequence[str] = ()) -> Story:
     """Run the demo in this folder; `only` names the modules to read, all where it is empty.
 
     Effects: an empty registry home with the demo's data in `demo-data`, the earlier demo's deleted;
-    a server process that ends with this call. Raises as `begin_anew`, `served`, `Pipeline.run`, and
-    ConflictError where a file is not what was recorded.
+    a server process that ends with this call. Raises as `begin_anew`, `served`, `Pipeline.run`,
+    `wait_until_bound`, and ConflictError where a file is not what was recorded.
     """
     library = installed_library()
+    _refuse_silence()
     if begin_anew(home):
         listener.note(f"The earlier demo in {home} was deleted.")
     with served(home) as client:
         listener.note(f"The registry serves {home} at {client.url}")
         listener.note(f"Data subjects: {len(CONTRIBUTORS)} contributors, {NOTICE}")
-        reporter = Reporter(client.url, _pipeline_token(client))
-        try:
-            Pipeline(library, home.absolute() / DATA, reporter, listener).run(only)
-        finally:
-            reporter.close()
+        with _sdk(client, home) as registry:
+            Pipeline(library, home.absolute() / DATA, registry, listener).run(only)
+        wait_until_bound(client, listener)
         lineage = client.get("/api/v1/lineage", {"nodeId": MODEL_NODE, "direction": "upstream"})
         batches = {
             node["id"]: _batches(client, node["data"]["name"])
             for node in lineage["graph"]
             if node["type"] == "DATASET" and node["data"]["namespace"] == DATASETS
         }
+        example, sample = ask_example(client, library), ask_sample(client)
+        proof = prove_model(client, *MODEL)
     files = [file for several in batches.values() for batch in several for file in batch.files]
     for uri, digest in files:
         _compare(uri, digest)
-    return Story(home, lineage, batches, len(files))
+    return Story(home, lineage, batches, example, sample, proof, len(files))
+
+
+def _refuse_silence() -> None:
+    """Raise SetupError where OpenLineage's own switch would keep the pipeline from reporting."""
+    if os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
+        raise SetupError(
+            "OPENLINEAGE_DISABLED is true, so that nothing would be reported.",
+            remedy="Unset it for the demo.",
+        )
+
+
+def _sdk(client: HttpClient, home: Path) -> Registry:
+    """The pipeline's way to the registry; the demo must know that what it sent has arrived."""
+    token = _pipeline_token(client)
+    return Registry(client.url, token, spool=home / "spool").without_spool()
 
 
 def _pipeline_token(client: HttpClient) -> str:

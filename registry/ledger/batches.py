@@ -5,6 +5,8 @@ Rules:
    recently used go first.
 2. A run that has inputs and a batch without a map from them owe each other a map: the step is
    unknown, never empty (DESIGN §2).
+3. Nothing is owed by a model, nor by a batch that says its origin where the run read a dataset of
+   which no batch is known: there its examples enter.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ SELECT i.number, i.position, i.input_number, i.first, i.rows
 FROM {rows} AS w JOIN map_input i ON i.number = w.number
 ORDER BY i.number, i.position, i.place
 """
-# Datasets that the run read and of which no map of the batch names a batch.
+# Datasets that the run read and of which no map of the batch names a batch (rules 2 and 3).
 _OWED = """
 SELECT b.number, s.dataset_id
 FROM {rows} AS w
@@ -95,6 +97,11 @@ JOIN scope_dataset s ON s.scope_id = b.run_id AND s.direction = 'input'
 WHERE s.dataset_id <> b.dataset_id AND NOT EXISTS (
   SELECT 1 FROM map_input i JOIN batch_number n ON n.number = i.input_number
   WHERE i.number = b.number AND n.dataset_id = s.dataset_id
+) AND (b.origin_kind IS NULL OR EXISTS (
+  SELECT 1 FROM batch e WHERE e.dataset_id = s.dataset_id
+)) AND NOT EXISTS (
+  SELECT 1 FROM dataset_facet t
+  WHERE t.dataset_id = b.dataset_id AND t.name = 'datasetType' AND t.payload LIKE '%"MODEL"%'
 )
 """
 _OUT = """

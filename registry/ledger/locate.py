@@ -23,11 +23,15 @@ from registry.storage.bulk import TypedColumn, select_by_rows
 
 Searched = Literal["keyed", "scanned", "not_searched"]
 _NONE: tuple[TypedColumn, ...] = (("one", "int"),)
-# Batches where examples entered: the run read nothing, or no map leads to the batch.
+# Batches where examples entered: no map leads to them, and they are no model's files.
 _ENTERED = """
 SELECT b.number, b.subject_coverage FROM {rows} AS w
 JOIN batch b ON w.one = 1
 WHERE NOT EXISTS (SELECT 1 FROM map_binding m WHERE m.number = b.number)
+AND NOT EXISTS (
+  SELECT 1 FROM dataset_facet t
+  WHERE t.dataset_id = b.dataset_id AND t.name = 'datasetType' AND t.payload LIKE '%"MODEL"%'
+)
 ORDER BY b.number
 """
 

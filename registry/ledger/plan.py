@@ -1,7 +1,8 @@
 """Plans how a batch is bound: which object, which maps, from which batches; or what it waits for.
 
 Rules (DESIGN §1.5, §2, §5):
-1. Every input of a map is a bound batch, so a map can never be part of a cycle.
+1. Every input of a map is a bound batch, so a map can never be part of a cycle; batches that wait
+   for each other are a failure (`cycles`).
 2. A batch name stands for the batch of the same run, else of the version that the run read, else
    the latest that was there before. A version stands for its members in membership order.
 3. What is not there yet is waited for, by name; what can never fit is a failure that says why.
@@ -20,6 +21,7 @@ from sqlmodel import Session
 
 from registry.catalog.tables import NameOwner
 from registry.catalog.version_tables import Batch, BatchFile, BatchMap, BatchNumber, RunRead
+from registry.ledger.cycles import find_cycle
 from registry.ledger.tables import BatchBinding, BindingState, LedgerObject, ObjectKind
 from registry.storage.bulk import select_by_ids
 from registry.storage.columns import table_of
@@ -134,6 +136,10 @@ class _Planner:
             if planned is not None and any(n == batch.number for n, _ in planned.inputs):
                 detail = f"Map {planned.position} names the batch itself as its input."
                 return Impossible(batch.number, detail)
+        ring = find_cycle(self._session, batch.number, self._awaited)
+        if ring is not None:
+            detail = f"Batch {batch.name} comes from itself: {' from '.join(ring)}."
+            return Impossible(batch.number, detail)
         if self._awaited:
             awaited = tuple(dict.fromkeys(self._awaited))
             return Waiting(batch.number, awaited, batch.examples_object or "", batch.examples_url)

@@ -3,7 +3,7 @@
 Rules (DESIGN §1.4, §1.5, §2):
 1. A step is one map between two batches. A step without a map is unknown, and the answer says which
    job and run owe it.
-2. A source is an example of a batch that no map leads to and whose run read nothing.
+2. A source is an example of a batch that no map leads to and that owes none (`batches`).
 3. A version holds an example when its batch is a member. Whether a run saw it follows from the
    version that the run read: saw, did not see; unknown where no version is known, or where the
    batch was there before the run read but we knew of it only later.
@@ -165,6 +165,9 @@ JOIN batch b ON b.run_id = s.scope_id AND b.dataset_id <> n.dataset_id
 WHERE NOT EXISTS (
   SELECT 1 FROM map_input i JOIN batch_number m ON m.number = i.input_number
   WHERE i.number = b.number AND m.dataset_id = n.dataset_id
+) AND NOT EXISTS (
+  SELECT 1 FROM dataset_facet t
+  WHERE t.dataset_id = b.dataset_id AND t.name = 'datasetType' AND t.payload LIKE '%"MODEL"%'
 )
 """
 

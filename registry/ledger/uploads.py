@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,18 +70,19 @@ class Taken:
 
 
 def open_batches(path: Path, content_type: str) -> Iterator[pa.RecordBatch]:
-    """The record batches of an upload, one after the other.
+    """The record batches of an upload, one after the other; of one without rows an empty one.
 
-    Raises UnsupportedEncodingError for another content type, InvalidInputError for damaged bytes.
+    What they hold is sound: offsets lie within their buffers, texts are UTF-8. Raises
+    UnsupportedEncodingError for another content type, InvalidInputError for damaged bytes.
     """
     kind = content_type.partition(";")[0].strip().lower()
     with _reading():
         if kind in PARQUET_TYPES:
             with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(_ROWS_AT_ONCE)
+                yield from _sound(file.iter_batches(_ROWS_AT_ONCE), file.schema_arrow)
         elif kind in ARROW_TYPES:
             with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as stream:
-                yield from stream
+                yield from _sound(stream, stream.schema)
         elif kind in NDJSON_TYPES:
             yield from _ndjson_batches(path)
         else:
@@ -90,6 +91,17 @@ def open_batches(path: Path, content_type: str) -> Iterator[pa.RecordBatch]:
                 remedy="Send Parquet, an Arrow IPC stream or NDJSON, and say so in Content-Type.",
                 path="Content-Type",
             )
+
+
+def _sound(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The batches, each looked through: what a stranger sends may point outside its buffers."""
+    found = False
+    for batch in batches:
+        batch.validate(full=True)
+        found = True
+        yield batch
+    if not found:
+        yield pa.RecordBatch.from_pylist([], schema=schema)
 
 
 def _ndjson_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -125,8 +137,8 @@ def _json_column(name: str, values: list[Any]) -> pa.Array:
 def _reading() -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, TypeError) as error:
-        first = str(error).strip().splitlines()[0][:200].rstrip(".")
+    except (pa.ArrowException, OSError, EOFError, TypeError, ValueError, OverflowError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
         raise InvalidInputError(
             f"The object cannot be read: {first}.",
             remedy="Send it again, whole, with the Content-Type that it has.",
@@ -212,18 +224,14 @@ def _cast(batch: pa.RecordBatch, item: pa.Field) -> pa.Array:
 def _digests(batch: pa.RecordBatch, first: int) -> list[bytes | None]:
     """SHA-256 of each example's content: as sent, or hashed here and the content forgotten."""
     if "content" in batch.schema.names:
-        values = batch.column("content").to_pylist()
-        return [None if value is None else _hash(value) for value in values]
+        values = _cast(batch, pa.field("content", pa.large_binary())).to_pylist()
+        return [None if value is None else hashlib.sha256(value).digest() for value in values]
     if "digest" not in batch.schema.names:
         return [None] * batch.num_rows
     return [
         None if value is None else _digest(value, first + row)
         for row, value in enumerate(batch.column("digest").to_pylist())
     ]
-
-
-def _hash(value: Any) -> bytes:
-    return hashlib.sha256(value.encode() if isinstance(value, str) else value).digest()
 
 
 def _digest(value: Any, row: int) -> bytes:
@@ -284,8 +292,8 @@ class _SeenIds:
         """Remember the ids of a batch. Raises InvalidInputError for one that is too long."""
         if "example_id" not in batch.schema.names:
             return
-        ids = batch.column("example_id")
-        lengths = pc.binary_length(ids.cast(pa.large_string()))
+        ids = _ids(batch)
+        lengths = pc.binary_length(ids)
         longest = pc.max(lengths).as_py() or 0
         if longest > LONGEST_ID_BYTES:
             row = first + pc.index(lengths, longest).as_py()
@@ -309,7 +317,7 @@ class _SeenIds:
         found: dict[str, int] = {}
         row = 0
         for batch in open_batches(source, content_type):
-            for value in batch.column("example_id").to_pylist():
+            for value in _ids(batch).to_pylist():
                 if value is not None and hash(value) in suspects:
                     if value in found:
                         raise InvalidInputError(
@@ -319,6 +327,11 @@ class _SeenIds:
                         )
                     found[value] = row
                 row += 1
+
+
+def _ids(batch: pa.RecordBatch) -> pa.Array:
+    """The example ids as texts, whole numbers too. Raises InvalidInputError for another type."""
+    return _cast(batch, pa.field("example_id", pa.large_string()))
 
 
 def take_parents(source: Path, content_type: str, target: Path) -> int:

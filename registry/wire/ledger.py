@@ -219,6 +219,7 @@ class LocatedShown(BaseModel):
     examples: int
     by_dataset: list[LocatedIn]
     coverage: list[CoverageShown]
+    beyond_scope: bool = Field(description="Some batches are not yours to see.")
 
 
 class VersionAsked(_Asked):
@@ -254,6 +255,13 @@ class FileShown(BaseModel):
     rows: int | None
 
 
+class ObjectShown(BaseModel):
+    """An object that a batch was made of, by the digest that its event named."""
+
+    kind: Literal["examples", "row_map"] = Field(description="row_map: of any form, or parent ids.")
+    sha256: str
+
+
 class MemberShown(BaseModel):
     """A batch of a version."""
 
@@ -262,6 +270,7 @@ class MemberShown(BaseModel):
     rows: int | None
     state: str | None = Field(description="pending, bound or failed; null: not looked at yet.")
     files: list[FileShown]
+    objects: list[ObjectShown]
 
 
 class InputShown(BaseModel):
@@ -270,6 +279,17 @@ class InputShown(BaseModel):
     namespace: str
     dataset: str
     version: int | None
+    external_version: str | None = Field(description="What the dataset's own store calls it.")
+
+
+class CodeShown(BaseModel):
+    """Where the code lies that made the version; null where nobody said."""
+
+    url: str | None
+    commit: str | None
+    branch: str | None
+    path: str | None
+    changed: bool | None = Field(description="It had changes that were in no commit.")
 
 
 class RecipeShown(BaseModel):
@@ -282,6 +302,9 @@ class RecipeShown(BaseModel):
     run: str
     job_namespace: str
     job: str
+    code: CodeShown | None
+    parameters: dict[str, str]
+    seed: str | None
     facets: dict[str, Any]
     inputs: list[InputShown]
     batches: list[MemberShown]

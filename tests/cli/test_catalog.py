@@ -126,7 +126,8 @@ def test_a_dataset_answers_to_its_other_name(told: Run) -> None:
 
 
 def test_a_version_shows_how_it_came_about_and_its_batches(told: Run) -> None:
-    facts, batches = told("version", "show", f"{LAKE} raw/docs", "--version", "2").out.split("\n\n")
+    answer = told("version", "show", f"{LAKE} raw/docs", "--version", "2").out
+    facts, read, batches = answer.split("\n\n")
     shown = dict(line.split("  ", 1) for line in facts.splitlines())
     assert {name: value.strip() for name, value in shown.items()} | {"Known since": ""} == {
         "Dataset": f"{LAKE} raw/docs",
@@ -139,11 +140,13 @@ def test_a_version_shows_how_it_came_about_and_its_batches(told: Run) -> None:
         "Run": "0197a0e2-0000-7000-8000-000000000001",
         "Batches": "2",
     }
+    assert column(read, "READ") == [f"{WEB} page 2"]
+    assert column(read, "VERSION") == ["not known"]
     assert column(batches, "NAME") == ["part-0", "part-1"]
     assert column(batches, "LICENCE") == ["CC-BY-4.0", "CC-BY-4.0"]
     assert [line.split()[2] for line in batches.splitlines()[1:]] == ["1,000", "1,001"]
-    answer = told("version", "show", f"{LAKE} raw/docs", "--version", "2", "--json").json
-    assert (answer["number"], answer["batchCount"]) == (2, 2)
+    shown = told("version", "show", f"{LAKE} raw/docs", "--version", "2", "--json").json
+    assert (shown["number"], shown["batchCount"], shown["recipe"]["job"]) == (2, 2, "collect")
 
 
 def test_jobs_are_listed_and_shown(told: Run) -> None:

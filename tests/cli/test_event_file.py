@@ -38,12 +38,29 @@ def write(folder: Path, content: bytes, name: str = "events.ndjson") -> Path:
         (b"[]", []),
         (b"[" + BIG + b", {}]", [Item(1, BIG), Item(2, b"{}")]),
         (b'\n [\n  {"a": 1},\n  5\n]\n', [Item(1, b'{"a": 1}'), Item(2, b"5")]),
+        (b'{\n  "a": "}{"\n}\n', [Item(1, b'{\n  "a": "}{"\n}')]),
+        (b'\n{"a": [\n1,\n{"b": "\\"]"}]\n}', [Item(2, b'{"a": [\n1,\n{"b": "\\"]"}]\n}')]),
+        (
+            b'{\n"a": 1\n}\n\n{\n"a": 2\n}\n{}\n',
+            [Item(1, b'{\n"a": 1\n}'), Item(5, b'{\n"a": 2\n}'), Item(8, b"{}")],
+        ),
+        (b'{"cut":\n{}\n{}\n', [Item(1, b'{"cut":'), Item(2, b"{}"), Item(3, b"{}")]),
+        (b'{\n"never": "ends",\n', [Item(1, b'{\n"never": "ends",')]),
+        (b"{bad\n{bad\n", [Item(1, b"{bad"), Item(2, b"{bad")]),
     ],
 )
 def test_each_event_comes_with_its_number_and_its_own_bytes(
     tmp_path: Path, name: str, content: bytes, expected: list[Item]
 ) -> None:
     assert items(write(tmp_path, content, name)) == expected
+
+
+def test_an_event_that_does_not_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.cli.event_file._EVENT_LIMIT_BYTES", 1_000)
+    with pytest.raises(InvalidInputError, match="event of line 3 does not end"):
+        items(write(tmp_path, b"{\n}\n{\n" + b'"a": 1,\n' * 1_000))
 
 
 def test_an_array_that_is_none_is_refused_whole(tmp_path: Path) -> None:

@@ -11,8 +11,15 @@ import pytest
 
 from registry.api.problems import STATUS
 from registry.cli.event_file import Item
-from registry.cli.event_import import CHUNK_BYTES, PAUSES_SECONDS, Outcome, chunks, send_chunk
-from registry.client.http import HttpClient
+from registry.cli.event_import import (
+    CHUNK_BYTES,
+    MOST_REJECTIONS,
+    PAUSES_SECONDS,
+    Outcome,
+    chunks,
+    send_chunk,
+)
+from registry.client.http import LONGEST_RETRY_AFTER_SECONDS, HttpClient
 from registry.errors import (
     BodyTooLargeError,
     ForbiddenError,
@@ -31,6 +38,7 @@ class FakeRegistry:
     def __init__(self, judge: Judge = lambda _event: None) -> None:
         self.judge = judge
         self.refuse: list[RegistryError] = []
+        self.retry_after: list[str] = []
         self.taken: list[Any] = []
         self.calls: list[int] = []
         self.pauses: list[float] = []
@@ -39,7 +47,10 @@ class FakeRegistry:
         events = json.loads(request.content)
         self.calls.append(len(events))
         if self.refuse:
-            return _problem(self.refuse.pop(0))
+            answer = _problem(self.refuse.pop(0))
+            if self.retry_after:
+                answer.headers["Retry-After"] = self.retry_after.pop(0)
+            return answer
         failed = []
         for index, event in enumerate(events):
             error = self.judge(event)
@@ -132,6 +143,32 @@ def test_a_registry_that_is_away_for_a_moment_is_waited_for() -> None:
     registry.refuse = [OverloadedError("Full.", remedy="Wait.")] * len(PAUSES_SECONDS)
     assert registry.send(*numbered(2)).taken == 2
     assert registry.pauses == list(PAUSES_SECONDS)
+
+
+def test_the_time_that_the_registry_asks_for_is_waited() -> None:
+    registry = FakeRegistry()
+    registry.refuse = [OverloadedError("Full.", remedy="Wait.")] * 3
+    registry.retry_after = ["7", "Fri, 31 Dec 1999 23:59:59 GMT", "100000"]
+    assert registry.send(*numbered(2)).taken == 2
+    assert registry.pauses == [7, PAUSES_SECONDS[1], LONGEST_RETRY_AFTER_SECONDS]
+
+
+def test_a_proxy_that_wants_fewer_requests_is_waited_for() -> None:
+    answers = [httpx.Response(429, headers={"Retry-After": "3"}), httpx.Response(204)]
+    transport = httpx.MockTransport(lambda _request: answers.pop(0))
+    pauses: list[float] = []
+    outcome = Outcome()
+    client = HttpClient("http://r.test", "t", transport=transport)
+    send_chunk(client, [Item(1, b"{}")], outcome, sleep=pauses.append)
+    assert (outcome.taken, pauses) == (1, [3])
+
+
+def test_of_many_rejections_the_first_are_remembered_and_all_counted() -> None:
+    registry = FakeRegistry(lambda _event: MalformedEventError("No.", remedy="Mend it."))
+    outcome = registry.send(*numbered(MOST_REJECTIONS + 5))
+    assert outcome.rejected == MOST_REJECTIONS + 5
+    assert [rejection.number for rejection in outcome.rejections] == [*range(1, 1_001)]
+    assert outcome.words == "0 events taken, 1,005 rejected"
 
 
 def test_a_registry_that_stays_away_stops_the_import() -> None:

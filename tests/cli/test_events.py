@@ -56,6 +56,26 @@ def test_a_rejected_line_is_told_and_does_not_stop_the_rest(run: Run, environmen
     assert all(each["reason"] and each["code"] for each in rejections)
 
 
+@pytest.mark.parametrize("wrap", ["{}", "[{}]", "{}\n{}"])
+def test_a_pretty_printed_file_is_taken_whole(run: Run, environment: Path, wrap: str) -> None:
+    one, other = (json.dumps(event(number), indent=2) for number in (1, 2))
+    path = environment / "events.json"
+    path.write_text(wrap.replace("{}", "one", 1).replace("{}", other).replace("one", one, 1))
+    answer = run("events", "import", str(path))
+    taken = 1 + wrap.count("\n")
+    assert (answer.code, answer.out) == (0, f"{taken} events taken, 0 rejected.\n")
+
+
+def test_of_many_rejected_lines_the_first_are_told_and_the_rest_counted(
+    run: Run, environment: Path
+) -> None:
+    path = write(environment / "events.ndjson", *["{bad"] * 50, event(1))
+    answer = run("events", "import", str(path))
+    assert (answer.code, answer.out) == (1, "1 events taken, 50 rejected.\n")
+    assert answer.err.count("Number ") == 20
+    assert "30 more were rejected" in answer.err
+
+
 def test_an_import_goes_on_where_it_stopped(
     run: Run, environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ def told(server: LiveServer, bare_run: Run, monkeypatch: pytest.MonkeyPatch, tmp
     path.write_text("".join(f'{{"text": "t{row}"}}\n' for row in range(10)))
     table = pa.table(
         {
-            "example_id": [f"ex-{row}" for row in range(10)],
+            "example_id": [f"ex-{row}" if row != 7 else "doc:7" for row in range(10)],
             "content": [f"t{row}" for row in range(10)],
             "subjects": [
                 [{"scheme": "email", "value": f"u{row % 2}@example.org"}] for row in range(10)
@@ -67,7 +67,17 @@ def test_a_sample_and_a_person_are_shown(told: Run) -> None:
 def test_a_version_that_cannot_be_read_again_is_not_verified(told: Run) -> None:
     answer = told("version", "verify", RAW)
     assert answer.code == 1
-    assert "not_readable" in answer.out
+    assert "Not verified: 0 of 1 file and map of 1 batch were read again" in answer.out
+    assert "not readable" in answer.out
+    assert "REGISTRY_FILE_ROOTS" in answer.err
+
+
+def test_an_id_with_a_colon_is_told_from_an_address(told: Run) -> None:
+    assert "source doc:7" in told("trace", RAW, "doc:7").out
+    assert "source ex-2" in told("trace", RAW, "b:2").out
+    unknown = told("trace", RAW, "nobatch:2")
+    assert (unknown.code, "no batch 'nobatch'" in unknown.err) == (1, True)
+    assert "digest" in told("trace", RAW, "sha256:12").err
 
 
 def test_an_example_that_is_not_there_is_refused_in_two_lines(told: Run) -> None:

@@ -83,6 +83,8 @@ def listening(peer: Peer | None = None) -> Iterator[Peer]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body go in two writes: the second shall not wait until the first is acknowledged.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         """Say nothing on stderr."""

@@ -292,7 +292,7 @@ def test_a_line_that_a_crash_cut_off_is_not_there(
     [
         ("a.jsonl", b'{"id": 1}\n{"id": \n', {"id_column": "id"}, "line 2 is no JSON object"),
         ("a.jsonl", b"[1]\n", {"id_column": "id"}, "line 1 is no JSON object"),
-        ("a.jsonl", b'{"x": 1}\n', {"id_column": "id"}, "has no column id; it has none"),
+        ("a.jsonl", b'{"x": 1}\n', {"id_column": "id"}, "has no column id in any of its 1 rows"),
         ("a.csv", b"x,y\n1,2\n", {"id_column": "id"}, "has no column id; it has x, y"),
         ("a.csv", b"id\n1\n1,2\n", {"id_column": "id"}, "a.csv cannot be read"),
         ("a.parquet", b"PAR1", {"id_column": "id"}, "a.parquet cannot be read"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,6 +164,22 @@ def test_a_model_is_a_dataset_of_its_own_kind(peer: Peer, sdk: Registry) -> None
     assert training["model"] == {"name": "tiny", "version": "1.0"}
     assert training["purpose"] == "fine_tuning"
     assert running["inputs"][0]["name"] == "clean"
+
+
+def test_the_files_of_a_model_are_recorded_with_their_digests(
+    peer: Peer, sdk: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+    with sdk.run(JOB) as run:
+        run.write_model("models tiny", files=tmp_path / "weights.bin")
+        with pytest.raises(InvalidInputError, match=r"missing\.bin"):
+            run.write_model("models tiny", files=tmp_path / "missing.bin")
+    (output,) = peer.events[1]["outputs"]
+    batch = output["outputFacets"]["registry_batch"]
+    digest = "sha256:" + hashlib.sha256(b"weights").hexdigest()
+    uri = (tmp_path / "weights.bin").as_uri()
+    assert batch["files"] == [{"uri": uri, "sha256": digest}]
+    assert batch["batch"] == run.id
 
 
 def test_batches_of_one_run_have_names_of_their_own(peer: Peer, sdk: Registry) -> None:

@@ -19,20 +19,23 @@ import pytest
 
 from registry.cli import demo as command
 from registry.cli.main import app
+from registry.client.facets import PRODUCER
 from registry.client.http import HttpClient
-from registry.demo import datasets
 from registry.demo.classifier import Classifier
 from registry.demo.contributors import CONTRIBUTORS
-from registry.demo.reporting import Reporter
+from registry.demo.home import DATA
+from registry.demo.questions import read_lines
 from registry.demo.server import served
+from registry.demo.standard_library import installed_library
 from registry.demo.story import MODEL_NODE, Story, tell
-from registry.errors import SetupError, UnavailableError
+from registry.errors import ConflictError, SetupError
 from tests.house.tree import ROOT
 
 # One worker tells the story, for all of these tests.
 pytestmark = pytest.mark.xdist_group("demo-story")
 MODULES = ("abc", "csv", "json", "logging", "textwrap")
-STEPS = ["collect", "clean", "deduplicate", "split", "train"]
+JOBS = ["collect", "clean", "deduplicate", "split", "train"]
+STEPS = [*JOBS, "bind"]
 DATASETS = "/api/v1/namespaces/file%3A%2F%2Fdemo/datasets"
 EXAMPLES = ("raw", "clean", "unique", "train", "validation")
 
@@ -87,7 +90,7 @@ def on_disk(uri: str) -> Path:
 
 def test_every_step_is_heard_of(told: Told) -> None:
     assert told.heard.steps == STEPS
-    assert told.heard.advanced == len(MODULES)
+    assert told.heard.advanced == len(MODULES) + len(EXAMPLES)
     assert len(told.heard.outcomes) == len(STEPS)
 
 
@@ -106,7 +109,7 @@ def test_the_lineage_of_the_model_reaches_the_raw_examples_and_their_source(told
     assert reached == {
         MODEL_NODE,
         *(f"dataset:file://demo:docstrings/{name}" for name in EXAMPLES),
-        *(f"job:demo:{step}" for step in STEPS),
+        *(f"job:demo:{step}" for step in JOBS),
         "dataset:https://github.com/python/cpython:Lib",
     }
     assert answer["truncated"] is None
@@ -181,10 +184,10 @@ def test_the_saved_model_works(told: Told) -> None:
 
 def test_every_run_ended_well_within_the_pipelines_run(told: Told) -> None:
     jobs = told.client.get("/api/v1/namespaces/demo/jobs")["jobs"]
-    assert {job["name"] for job in jobs} == {*STEPS, "pipeline"}
+    assert {job["name"] for job in jobs} == {*JOBS, "pipeline"}
     runs = {job["name"]: job["latestRun"] for job in jobs}
     assert {run["state"] for run in runs.values()} == {"COMPLETED"}
-    for step in STEPS:
+    for step in JOBS:
         run = told.client.get(f"/api/v1/jobs/runs/{runs[step]['id']}")
         assert run["parentRun"]["runId"] == run["rootRun"]["runId"] == runs["pipeline"]["id"]
 
@@ -193,12 +196,13 @@ def test_nothing_waits_in_quarantine(told: Told) -> None:
     assert told.client.get("/api/v1/events/quarantine")["totalCount"] == 0
 
 
-def test_every_event_and_facet_says_that_the_demo_made_it(told: Told) -> None:
-    every = told.client.get("/api/v1/events", {"limit": 100})["events"]
-    events = [event for event in every if event["job"]["name"] != "broken"]
+def test_every_event_and_facet_says_that_the_sdk_made_it(told: Told) -> None:
+    events = told.client.get("/api/v1/events", {"limit": 100})["events"]
     assert len(events) == 2 * 6 + len(MODULES) + 5
-    assert {event["producer"] for event in events} == {datasets.PRODUCER}
-    assert set(producers_within(events)) == {datasets.PRODUCER}
+    assert {event["producer"] for event in events} == {PRODUCER}
+    # OpenLineage's own client adds facets that say that it made them.
+    others = set(producers_within(events)) - {PRODUCER}
+    assert all("OpenLineage/tree" in producer for producer in others)
 
 
 def producers_within(value: Any) -> Iterator[str]:
@@ -219,34 +223,54 @@ def test_the_pipelines_token_administers_nothing(told: Told) -> None:
     assert token["roles"] == ["pipeline"]
 
 
-def test_an_event_that_is_not_taken_is_said_with_the_servers_words(told: Told) -> None:
-    reporter = Reporter(told.client.url, "reg_wrong")
-    with (
-        pytest.raises(UnavailableError, match="unknown, expired or revoked"),
-        reporter.run(datasets.job("collect", "About.")),
-    ):
-        pytest.fail("the run began")
-    reporter.close()
+def test_one_example_leads_to_its_line_and_to_the_model(told: Told) -> None:
+    example = told.story.example
+    (source,) = example.backward["sources"]
+    assert [step["role"] for step in example.backward["steps"]] == ["kept", "kept", "transformed"]
+    assert example.backward["unknown"] == []
+    row = pq.read_table(on_disk(source["file"]["uri"])).slice(source["file"]["row"], 1).to_pylist()
+    assert row[0]["example_id"] == source["example_id"]
+    assert row[0]["source_uri"] == source["source_uri"]
+    first = source["example_id"].rpartition("#")[2]
+    assert example.code.first == int(first)
+    name = source["example_id"].rpartition("#")[0].rpartition(".")[2]
+    assert any(f"def {name}(" in line for line in example.code.lines)
+    assert [model["state"] for model in example.forward["models"]] == ["saw"]
+    assert {each["dataset"] for each in example.forward["batches"]} == {
+        f"docstrings/{name}" for name in ("raw", "clean", "unique", "train")
+    }
 
 
-def test_a_step_that_fails_is_told_of(told: Told) -> None:
-    secret = told.client.post("/api/v1/tokens", {"name": "broken", "roles": ["pipeline"]})["token"]
-    reporter = Reporter(told.client.url, secret)
-    with (
-        pytest.raises(ZeroDivisionError),
-        reporter.run(datasets.job("broken", "Divides by nothing.")),
-    ):
-        _ = 1 / 0
-    reporter.close()
-    (run,) = told.client.get("/api/v1/namespaces/demo/jobs/broken/runs")["runs"]
-    assert run["state"] == "FAILED"
-    assert run["facets"]["errorMessage"]["message"] == "division by zero"
+def test_every_drawn_example_is_the_row_it_is_said_to_be(told: Told) -> None:
+    assert len(told.story.sample["examples"]) == 5
+    for item in told.story.sample["examples"]:
+        assert item["reread"] == "identical"
+        (batch,) = told.batches("docstrings/train")
+        train = pq.read_table(on_disk(batch["files"][0]["uri"]))
+        row = train.slice(item["trace"]["example"]["ordinal"], 1).to_pylist()[0]
+        assert [source["example_id"] for source in item["trace"]["sources"]] == [row["example_id"]]
 
 
-def test_a_disabled_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_is_not_there_is_refused(told: Told) -> None:
+    with pytest.raises(ConflictError, match=r"abc\.py has no line 99999"):
+        read_lines(installed_library(), "https://example.org/blob/v3/Lib/abc.py#L99999-L99999")
+
+
+def test_a_contributor_is_located(told: Told) -> None:
+    (batch,) = [batch for batch in told.batches("docstrings/raw") if batch["name"] == "json"]
+    people = pq.read_table(on_disk(batch["files"][0]["uri"]))["contributor"].to_pylist()
+    subject = {"subject": {"scheme": "email", "value": people[0]}}
+    found = told.client.post("/api/v1/subjects/locate", subject)
+    counts = {each["batch_name"]: each["count"] for each in found["by_dataset"]}
+    assert counts["json"] == people.count(people[0])
+    assert {each["searched"] for each in found["coverage"]} == {"keyed"}
+
+
+def test_a_disabled_client_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENLINEAGE_DISABLED", "true")
     with pytest.raises(SetupError, match="OPENLINEAGE_DISABLED"):
-        Reporter("http://127.0.0.1:1", "reg_any")
+        tell(tmp_path / "home", Heard(), only=MODULES[:1])
+    assert not (tmp_path / "home").exists()
 
 
 def test_it_is_printed_for_a_person(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,6 +283,9 @@ def test_it_is_printed_for_a_person(told: Told, capsys: pytest.CaptureFixture[st
     assert " 5 batches, " in raw
     assert "dataset https://github.com/python/cpython Lib" in tree
     assert any("/Lib/logging" in line for line in lines)
+    assert sum(line.startswith("kept by demo split") for line in tree) == 6
+    assert lines.count("  file row read again: identical") == 5
+    assert any("def " in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -271,6 +298,7 @@ def test_what_to_try_next_works(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("REGISTRY_HOME", str(told.story.home))
+    monkeypatch.setenv("REGISTRY_FILE_ROOTS", str(told.story.home / DATA))
     app([*arguments, "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)
 
@@ -292,3 +320,10 @@ def test_the_command_reads_the_whole_library(tmp_path: Path) -> None:
         MODEL_NODE,
         "dataset:file://demo:docstrings/raw",
     }
+
+
+def test_the_event_that_made_the_model_is_in_the_audit_log(told: Told) -> None:
+    proof = told.story.proof
+    at = {"start": proof.index, "end": proof.index}
+    entry = told.client.get("/api/v1/audit/entries", at)["entries"][0]
+    assert entry["payload"]["event"] == proof.event

@@ -68,18 +68,22 @@ class Pipeline:
         writes: Sequence[dict[str, Any]] = (),
         kind: str = "COMPLETE",
         minute: int | None = None,
+        run: str | None = None,
+        run_facets: dict[str, Any] | None = None,
+        job_facets: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Send one event of a new run; give the answer."""
+        """Send one event of a new run, or of `run`; give the answer."""
         self.minute += 1
         at = self.minute if minute is None else minute
-        self.runs[job] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{job}/{self.minute}"))
+        made = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{job}/{self.minute}"))
+        self.runs[job] = made if run is None else run
         event = {
             "eventType": kind,
             "eventTime": f"2026-02-01T{at // 60:02}:{at % 60:02}:00Z",
             "producer": "https://example.org/tests",
             "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
-            "run": {"runId": self.runs[job]},
-            "job": {"namespace": "tests", "name": job},
+            "run": {"runId": self.runs[job], "facets": run_facets or {}},
+            "job": {"namespace": "tests", "name": job, "facets": job_facets or {}},
             "inputs": [{"namespace": NAMESPACE, "name": name} for name in reads],
             "outputs": list(writes),
         }

@@ -123,6 +123,37 @@ def test_a_step_without_a_map_is_unknown_and_says_who_owes_it(pipeline: Pipeline
     assert [(u["job"], u["dataset"]) for u in forward["unknown"]] == [("mystery", "raw")]
 
 
+def test_examples_enter_where_a_batch_says_its_origin_and_nothing_is_known_before_it(
+    pipeline: Pipeline,
+) -> None:
+    collect(pipeline)
+    origin = {"kind": "public", "uri": "https://example.org/code"}
+    for name, reads in {"entered": "elsewhere", "made": "raw"}.items():
+        said = written(name, "e", exampleCount=4, origin=origin)
+        pipeline.run(name, reads=[reads], writes=[said])
+    pipeline.settle()
+    found = pipeline.trace("entered", address={"batch": "e", "ordinal": 2})
+    assert [source["origin_uri"] for source in found["sources"]] == ["https://example.org/code"]
+    assert found["unknown"] == []
+    # Of what was read here examples are known: an origin is no excuse for the map.
+    found = pipeline.trace("made", address={"batch": "e", "ordinal": 2})
+    assert found["sources"] == []
+    assert [unknown["job"] for unknown in found["unknown"]] == ["made"]
+
+
+def test_a_model_with_files_owes_no_map(pipeline: Pipeline) -> None:
+    collect(pipeline)
+    weights = written("classifier", "w", files=[{"uri": "s3://lake/model.bin"}])
+    pipeline.run("train", reads=["raw"], writes=[{**model("classifier"), **weights}])
+    pipeline.settle()
+    forward = pipeline.trace("raw", "forward", example_id="ex-1")
+    assert [model["state"] for model in forward["models"]] == ["saw"]
+    assert forward["unknown"] == []
+    subject = {"subject": {"scheme": "email", "value": "u1@example.org"}}
+    located = pipeline.client.post("/api/v1/subjects/locate", json=subject).json()
+    assert {each["dataset"] for each in located["coverage"]} == {"raw"}
+
+
 def test_the_event_may_come_before_its_objects(pipeline: Pipeline) -> None:
     data = parquet(raw_table())
     row_map = RowMap.slice(10, 20, ROWS)
