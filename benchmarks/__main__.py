@@ -19,13 +19,16 @@ SMALL: dict[str, list[str]] = {
     "graph": [],
     "pii": [],
     "keys": [],
+    "access": [],
     "client": [],
     "ledger": [],
     "closure": [],
+    "audit": [],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],
     "closure": ["--rows", "100000000"],
+    "audit": ["--large"],
 }
 
 

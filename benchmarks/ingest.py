@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from openlineage.client.uuid import generate_new_uuid
 
@@ -99,13 +100,10 @@ def serving(database_url: str | None) -> Iterator[Serving]:
         if database_url is not None:
             environment["REGISTRY_DATABASE_URL"] = database_url
             environment.setdefault("REGISTRY_MASTER_KEY", secrets.token_hex(32))
-            made = subprocess.run(
-                [sys.executable, "-m", "registry", "db", "upgrade", "--json"],
-                env=environment,
-                capture_output=True,
-                check=True,
-            )
-            token = json.loads(made.stdout)["token"]
+            first_token = _said(environment, "db", "upgrade")["token"]
+            named = {**environment, "REGISTRY_TOKEN": first_token}
+            made = _said(named, "token", "create", "benchmark", "--role", "pipeline")
+            token = made["token"]
         command = [sys.executable, "-m", "registry", "serve", "--port", "0", "--json"]
         began = time.perf_counter()
         with subprocess.Popen(
@@ -122,6 +120,13 @@ def serving(database_url: str | None) -> Iterator[Serving]:
             finally:
                 process.terminate()
                 process.wait()
+
+
+def _said(environment: dict[str, str], *words: str) -> Any:
+    """What a command says as JSON."""
+    command = [sys.executable, "-m", "registry", *words, "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    return json.loads(done.stdout)
 
 
 def _wait(url: str) -> None:

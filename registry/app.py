@@ -26,6 +26,8 @@ from registry.actors.first import begin, is_begun
 from registry.actors.projects import ClaimsReader
 from registry.actors.token_cache import TokenCache
 from registry.api import (
+    access,
+    audit,
     consents,
     datasets,
     events,
@@ -39,6 +41,8 @@ from registry.api import (
     policies,
     projects,
     quarantine,
+    register,
+    rights,
     search,
     tokens,
     tracing,
@@ -50,8 +54,10 @@ from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
 from registry.api.problems import install_problems
 from registry.audit.key_changes import recording_as
+from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
 from registry.errors import StorageUnavailableError
+from registry.files import shipped
 from registry.keys.opening import open_keyring
 from registry.keys.rotation import Rotation
 from registry.ledger.check import check_ledger
@@ -59,6 +65,7 @@ from registry.ledger.opened import open_ledger
 from registry.ledger.subject_holder import LedgerSubjectKeys
 from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
+from registry.policy.access import Access
 from registry.policy.book import PolicyBook
 from registry.request import Gauge, House
 from registry.rights.subject_holders import rights_subject_keys
@@ -88,6 +95,8 @@ class Upgrade:
 
 
 LOCAL_URL = "http://in-process"
+# An entry has its place in the log within two seconds of its commit.
+SEQUENCE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -95,7 +104,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     quarantine.router,
     tokens.router,
     projects.router,
+    access.router,
     objects.router,
+    audit.router,
     tracing.router,
     policies.router,
     vetting.router,
@@ -108,6 +119,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     consents.router,
     holds.router,
     violations.router,
+    register.router,
+    rights.router,
     events.router,  # takes every path below /events that no router before it took
 )
 
@@ -115,10 +128,10 @@ ROUTERS: tuple[APIRouter, ...] = (
 def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
     """Open the database of these settings, ready for work; `close_house` ends it.
 
-    Raises SetupError where the home cannot be used, SchemaOutdatedError where the schema of
-    PostgreSQL is not this program's, MasterKeyError or SettingsError for a master key that is lost,
-    wrong or missing. Effects: an empty embedded home is made ready (rule 1); an empty database gets
-    its first keys.
+    Raises SetupError where the home cannot be used, PolicyError for a policy file that cannot be
+    read, SchemaOutdatedError where the schema of PostgreSQL is not this program's, MasterKeyError
+    or SettingsError for a master key that is lost, wrong or missing. Effects: an empty embedded
+    home is made ready (rule 1); an empty database gets its first keys.
     """
     database = _connect(settings)
     try:
@@ -131,6 +144,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         place = ledger_place(settings)
         ledger = open_ledger(place, keyring)
         sweep = Sweep(place, cast("Engine", settings.sweep_engine), ledger.store)
+        decisions = _open_access(database, clock)
     except BaseException:
         database.close()
         raise
@@ -148,6 +162,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         database=database,
         clock=clock,
         tokens=TokenCache(database, clock),
+        access=decisions,
         events=events,
         ledger=ledger,
         sweep=sweep,
@@ -155,6 +170,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, holders),
         policies=PolicyBook(settings.policy_folder),
+        audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
         gauges=(waiting,),
     )
 
@@ -179,6 +195,13 @@ def check_everything(settings: Settings) -> list[Finding]:
         return findings + check_ledger(database, sweep)
     finally:
         database.close()
+
+
+def _open_access(database: Database, clock: Clock) -> Access:
+    access = Access(database, clock, shipped("policies"))
+    for warning in access.rules.warnings:
+        _log.warning("%s", warning)
+    return access
 
 
 def _connect(settings: Settings) -> Database:
@@ -253,6 +276,7 @@ def running(house: House, *, background: bool) -> Iterator[None]:
             # Files that cannot be used stop the start, not the first question.
             house.policies.current()
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
+            stack.enter_context(repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS))
             if house.settings.embedded:
                 stack.enter_context(Workers(house).running())
         yield

@@ -11,11 +11,13 @@
     ├── ForbiddenError             an actor who may not do this
     ├── KeyDestroyedError          what is sealed under a destroyed key stays sealed
     ├── TamperedError              sealed bytes that were changed, or moved to another place
+    ├── NotVerifiedError           a proof, signature or log that does not hold
     ├── UnavailableError           cannot be done now; the same call may succeed later
     │   ├── OverloadedError            the queue is full
     │   └── StorageUnavailableError    database locked, disk full, server gone
     └── SetupError                 the installation is not fit to start
         ├── SettingsError              a setting that cannot be used
+        ├── PolicyError                a policy file that cannot be read
         ├── MasterKeyError             the master key is lost, or is another one
         ├── SchemaOutdatedError        the database needs `registry db upgrade`
         ├── PolicyFileError            a file of policies that cannot be taken, with its line
@@ -114,6 +116,12 @@ class TamperedError(RegistryError):
     code = "tampered"
 
 
+class NotVerifiedError(RegistryError):
+    """A proof, a signature or a log was checked, and does not hold."""
+
+    code = "not_verified"
+
+
 class UnavailableError(RegistryError):
     """Cannot be done now; `retry_after_seconds` says when to try again (0: nobody said)."""
 
@@ -144,6 +152,12 @@ class SettingsError(SetupError):
     """A setting is missing or cannot be used."""
 
     code = "settings_error"
+
+
+class PolicyError(SetupError):
+    """A policy file is missing, or a line of it cannot be taken; the message names the line."""
+
+    code = "policy_error"
 
 
 class MasterKeyError(SetupError):

@@ -231,7 +231,7 @@ def server(registry: Registry) -> Iterator[LiveServer]:
 @pytest.fixture
 def house(settings: Settings, frozen_clock: FrozenClock) -> Iterator[House]:
     """An open house with its first token, on a frozen clock; nothing runs in the background."""
-    with open_registry(settings, clock=frozen_clock) as opened:
+    with open_registry(settings, clock=frozen_clock, every_role=False) as opened:
         yield opened.house
 
 

@@ -14,12 +14,14 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from registry.actors.accounts import create_token
-from registry.actors.projects import add_claim, create_project
+from registry.actors.bindings import EVERY_PROJECT, Grant, account_id_of, grant_role
+from registry.actors.projects import FIRST_ACCOUNT, add_claim, create_project
 from registry.actors.tables import Role
 from registry.app import close_house, create_app, open_house, prepare_database
 from registry.clock import Clock, system_clock
 from registry.request import House
 from registry.settings import Settings
+from registry.storage.database import Database
 from registry.storage.home import local_token as token_of_home
 
 HOST = "127.0.0.1"
@@ -128,14 +130,31 @@ class LiveServer:
 
 
 @contextlib.contextmanager
-def open_registry(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Registry]:
-    """A house over the settings' migrated database, with its first token; closed afterwards."""
+def open_registry(
+    settings: Settings, *, clock: Clock = system_clock, every_role: bool = True
+) -> Iterator[Registry]:
+    """A house over the settings' migrated database, with its first token; closed afterwards.
+
+    The token holds every role on PostgreSQL too, as it does on a home of its own, unless it is to
+    have what it has outside tests.
+    """
     token = prepare_database(settings, clock=clock).secret or token_of_home(settings)
     house = open_house(settings, clock=clock)
+    if every_role and not settings.embedded:
+        grant_every_role(house.database, clock)
     try:
         yield Registry(house, token)
     finally:
         close_house(house)
+
+
+def grant_every_role(database: Database, clock: Clock = system_clock) -> None:
+    """Give the first account every role in every project, as it has on a home of its own."""
+    with database.write() as session:
+        account = account_id_of(session, FIRST_ACCOUNT)
+        for role in Role:
+            grant = Grant(account, EVERY_PROJECT, role)
+            grant_role(session, grant, conflicts=(), actor=ACTOR, now=clock())
 
 
 @contextlib.contextmanager

@@ -4,7 +4,9 @@ Rules:
 1. Every route but health needs a bearer token (RFC 6750 §2.1). Of a token only the SHA-256 is
    kept, so it is shown once; look-up by digest leaves nothing to compare in variable time.
 2. An expired, revoked or unknown token gets one and the same answer.
-3. A token belongs to one account and writes in one project; its roles are the account's bindings.
+3. A token belongs to one account and writes in one project; its roles are the account's bindings,
+   which it shares with the account's other tokens. What an account may read follows from all its
+   bindings, in whatever project.
 """
 
 from __future__ import annotations
@@ -16,6 +18,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlmodel import Session
 
+from registry.actors.bindings import (
+    EVERY_PROJECT,
+    NO_SCOPE,
+    Conflicts,
+    Grant,
+    grant_role,
+    project_id_of,
+    roles_held,
+)
 from registry.actors.tables import Account, AccountKind, Project, Role, RoleBinding, Token
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
@@ -31,7 +42,10 @@ _binding, _project = table_of(RoleBinding), table_of(Project)
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an account by its token, within a project, with its roles there."""
+    """Who acts: an account, within a project, with its roles there.
+
+    `token_id` is what it authenticated by.
+    """
 
     account_id: str
     name: str
@@ -80,20 +94,9 @@ def authenticate(session: Session, token: str, *, now: datetime) -> Actor:
         found.name,
         found.project_id,
         found.project_name,
-        roles_of(session, found.account_id, found.project_id, now=now),
+        roles_held(session, found.account_id, found.project_id, now=now),
         found.id,
     )
-
-
-def roles_of(
-    session: Session, account_id: str, project_id: str, *, now: datetime
-) -> frozenset[Role]:
-    """The roles an account holds in a project at that time."""
-    query = select(_binding.c.role, _binding.c.expires_at).where(
-        _binding.c.account_id == account_id, _binding.c.project_id == project_id
-    )
-    rows = session.execute(query)
-    return frozenset(Role(role) for role, until in rows if until is None or until > now)
 
 
 def create_token(
@@ -106,16 +109,23 @@ def create_token(
     now: datetime,
     expires_at: datetime | None = None,
     secret: str | None = None,
+    conflicts: Conflicts = (),
+    everywhere: bool = False,
 ) -> tuple[str, TokenView]:
     """Make a token for the service account `name` (made too if it is new); give (secret, view).
 
-    `project` is a name. Raises NotFoundError for one that is not there, InvalidInputError for an
-    empty account name, no role, or an end in the past. Effects: rows and entries; does not commit.
+    `project` is a name; `everywhere` binds the roles in every project instead. Raises NotFoundError
+    for a project that is not there, InvalidInputError for an empty account name, no role, or an end
+    in the past, ConflictError where two of its roles are of a pair in `conflicts`. Effects: rows
+    and entries; does not commit.
     """
     _check_token(name, roles, expires_at, now)
-    project_id = _project_id(session, project)
+    project_id = _writable_project(session, project)
     account_id = _ensure_account(session, name, actor=actor, now=now)
-    _bind(session, account_id, roles, project_id, now=now)
+    held_in = EVERY_PROJECT if everywhere else project_id
+    for role in sorted(roles):
+        grant = Grant(account_id, held_in, role)
+        grant_role(session, grant, conflicts=conflicts, actor=actor, now=now)
     secret = secret or new_token()
     row = {
         "id": fresh_id(),
@@ -157,17 +167,14 @@ def _check_token(
         )
 
 
-def _project_id(session: Session, name: str) -> str:
-    # A database may refuse text that is not printable, and no project is named so.
-    query = select(_project.c.id).where(_project.c.name == name)
-    found = session.execute(query).scalar_one_or_none() if name.isprintable() else None
-    if found is None:
-        raise NotFoundError(
-            f"There is no project {name[:100]!r}.",
-            remedy="See: registry project list.",
+def _writable_project(session: Session, name: str) -> str:
+    if name == EVERY_PROJECT:
+        raise InvalidInputError(
+            "A token writes in one project, and * is all of them.",
+            remedy="Name one; for a role in every project: registry binding add --project '*'.",
             path="project",
         )
-    return str(found)
+    return project_id_of(session, name)
 
 
 def _ensure_account(session: Session, name: str, *, actor: str, now: datetime) -> str:
@@ -176,28 +183,6 @@ def _ensure_account(session: Session, name: str, *, actor: str, now: datetime) -
         facts = {"account": name, "kind": AccountKind.SERVICE.value}
         append_entries(session, [Entry(EntryKind.ACCOUNT_CREATED, actor, facts)], at=now)
     return str(session.execute(select(_account.c.id).where(_account.c.name == name)).scalar_one())
-
-
-def _bind(
-    session: Session, account_id: str, roles: frozenset[Role], project_id: str, *, now: datetime
-) -> None:
-    """Give an account roles in a project without end; one that would have ended no longer does."""
-    for role in sorted(roles):
-        row = {
-            "id": fresh_id(),
-            "account_id": account_id,
-            "project_id": project_id,
-            "role": role,
-            "expires_at": None,
-            "created_at": now,
-        }
-        if not insert_unless_there(session, _binding, row):
-            same = (
-                (_binding.c.account_id == account_id)
-                & (_binding.c.project_id == project_id)
-                & (_binding.c.role == role)
-            )
-            session.execute(update(_binding).where(same).values(expires_at=None))
 
 
 def list_tokens(session: Session, *, now: datetime) -> list[TokenView]:
@@ -224,21 +209,27 @@ def _token_views(session: Session, token_id: str | None, *, now: datetime) -> li
         .order_by(_token.c.created_at.desc(), _token.c.id.desc())
     )
     bindings = select(_binding).where(
-        _binding.c.expires_at.is_(None) | (_binding.c.expires_at > now)
+        _binding.c.expires_at.is_(None) | (_binding.c.expires_at > now),
+        _binding.c.scope_id == NO_SCOPE,
     )
     if token_id is not None:
         query = query.where(_token.c.id == token_id)
         owner = select(_token.c.account_id).where(_token.c.id == token_id).scalar_subquery()
         bindings = bindings.where(_binding.c.account_id == owner)
-    roles: dict[tuple[str, str], list[str]] = {}
-    for row in session.execute(bindings.order_by(_binding.c.role)):
-        roles.setdefault((row.account_id, row.project_id), []).append(row.role)
+    roles: dict[tuple[str, str], set[str]] = {}
+    for row in session.execute(bindings):
+        roles.setdefault((row.account_id, row.project_id), set()).add(row.role)
     return [
         TokenView(
             row.id,
             row.name,
             row.project_name,
-            tuple(roles.get((row.account_id, row.project_id), ())),
+            tuple(
+                sorted(
+                    roles.get((row.account_id, row.project_id), set())
+                    | roles.get((row.account_id, EVERY_PROJECT), set())
+                )
+            ),
             row.hint,
             row.created_at,
             row.expires_at,

@@ -1,9 +1,9 @@
 """Makes the first project, account and token of an empty registry.
 
 Rules (CONTRACTS, "Roles and actions"):
-1. An embedded home starts open: its first token holds every role, until somebody makes the
-   default project strict. On PostgreSQL it is strict from the start, and the first token is an
-   administrator's alone.
+1. An embedded home starts open: its first token holds every role in every project, until somebody
+   makes the default project strict. On PostgreSQL it is strict from the start, and the first token
+   is an administrator's alone.
 2. The secret is given once, to be shown or kept by the caller; the registry keeps its digest.
 """
 
@@ -41,6 +41,12 @@ def begin(session: Session, *, strict: bool, now: datetime) -> str | None:
         create_project(session, DEFAULT_PROJECT, strict=strict, actor=SYSTEM, now=now)
     roles = frozenset({Role.ADMINISTRATOR}) if strict else frozenset(Role)
     secret, _view = create_token(
-        session, name=FIRST_ACCOUNT, roles=roles, project=DEFAULT_PROJECT, actor=SYSTEM, now=now
+        session,
+        name=FIRST_ACCOUNT,
+        roles=roles,
+        project=DEFAULT_PROJECT,
+        actor=SYSTEM,
+        now=now,
+        everywhere=True,
     )
     return secret

@@ -19,8 +19,9 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlmodel import Session
 
+from registry.actors.bindings import count_access_change, take_roles
 from registry.actors.claims import DEFAULT_PROJECT, Claim, Claims
-from registry.actors.tables import Account, Project, ProjectClaim, ProjectMode, Role, RoleBinding
+from registry.actors.tables import Project, ProjectClaim, ProjectMode, Role
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
@@ -32,7 +33,6 @@ FIRST_ACCOUNT = "admin"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CLAIM_LIMIT = 1000
 CLAIMS_KEPT_SECONDS = 1.0
-_account, _binding = table_of(Account), table_of(RoleBinding)
 _project, _claim = table_of(Project), table_of(ProjectClaim)
 
 
@@ -83,6 +83,7 @@ def create_project(
             remedy=f"Choose another name, or change that one: registry project set {name}.",
             path="name",
         )
+    count_access_change(session)  # a binding in every project holds in this one too
     facts = {"project": name, "mode": mode.value, "strict": strict}
     append_entries(session, [Entry(EntryKind.PROJECT_CREATED, actor, facts)], at=now)
     return show_project(session, name)
@@ -112,7 +113,12 @@ def show_project(session: Session, name: str) -> ProjectView:
     for view in list_projects(session):
         if view.name == name:
             return view
-    raise NotFoundError(
+    raise missing_project(name)
+
+
+def missing_project(name: str) -> NotFoundError:
+    """The error for a project that is not there, or that the actor may not see."""
+    return NotFoundError(
         f"There is no project {name[:100]!r}.", remedy="See: registry project list.", path="project"
     )
 
@@ -143,7 +149,9 @@ def change_project(
         facts["mode"] = {"before": before.mode.value, "after": mode.value}
     if strict and not before.strict:
         facts["strict"] = True
-        facts["roles_taken"] = _take_roles_of_first_account(session, before.id)
+        facts["roles_taken"] = take_roles(
+            session, FIRST_ACCOUNT, but=[Role.ADMINISTRATOR], project_id=before.id
+        )
     if facts:
         session.execute(
             update(_project)
@@ -153,19 +161,6 @@ def change_project(
         entry = Entry(EntryKind.PROJECT_CHANGED, actor, {"project": name, **facts})
         append_entries(session, [entry], at=now)
     return show_project(session, name)
-
-
-def _take_roles_of_first_account(session: Session, project_id: str) -> list[str]:
-    """Leave the first account its administrator role alone; give the roles it lost."""
-    first = select(_account.c.id).where(_account.c.name == FIRST_ACCOUNT).scalar_subquery()
-    lost = (
-        (_binding.c.account_id == first)
-        & (_binding.c.project_id == project_id)
-        & (_binding.c.role != Role.ADMINISTRATOR)
-    )
-    roles = sorted(session.execute(select(_binding.c.role).where(lost)).scalars())
-    session.execute(delete(_binding).where(lost))
-    return roles
 
 
 def add_claim(

@@ -11,6 +11,7 @@ from registry.catalog.columns import Column, ColumnShape, Transformation
 from registry.catalog.facets import dataset_facts
 from registry.catalog.lookup import Named, datasets_named, facets_kept, payloads_of
 from registry.catalog.names import dataset_node, field_node
+from registry.catalog.scope import hides_any
 from registry.wire.lineage import (
     ColumnData,
     ColumnInput,
@@ -40,7 +41,11 @@ def column_answer(
         if column[0] in names
     ]
     nodes.sort(key=lambda node: node["id"])
-    return {"graph": nodes, "truncated": truncation(shape.cut, depth=depth, size=size)}
+    return {
+        "graph": nodes,
+        "truncated": truncation(shape.cut, depth=depth, size=size),
+        "beyondScope": hides_any(session, ids),
+    }
 
 
 def _field_types(session: Session, ids: list[bytes]) -> dict[Column, str | None]:

@@ -159,7 +159,7 @@ async def take(
 
 
 def _take(house: House, actor: str, file: str, first: int, body: bytes) -> ImportShown:
-    chunk = _prepare(house, body)
+    chunk = _prepare(house, actor, body)
     kept = house.database.transact(
         lambda session: keep_chunk(session, file, first, chunk, actor=actor, now=house.clock())
     )
@@ -170,7 +170,7 @@ def _take(house: House, actor: str, file: str, first: int, body: bytes) -> Impor
     return shown
 
 
-def _prepare(house: House, body: bytes) -> Prepared:
+def _prepare(house: House, actor: str, body: bytes) -> Prepared:
     import pyarrow as pa
 
     try:
@@ -181,7 +181,7 @@ def _prepare(house: House, body: bytes) -> Prepared:
         raise InvalidInputError(
             "The body is no whole Arrow stream.", remedy="Send it again, complete."
         ) from error
-    return prepare_chunk(table, house.keyring, house.shelf.purposes)
+    return prepare_chunk(table, house.keyring, house.shelf.purposes, actor=actor, now=house.clock())
 
 
 def _shown(file: str, progress: Progress) -> ImportShown:

@@ -24,7 +24,7 @@ from registry.catalog.versions import (
     number_of,
 )
 from registry.ledger.standing import standings
-from registry.request import CurrentActor, ReadSession
+from registry.request import CatalogSession
 from registry.wire.catalog import (
     BatchList,
     DatasetAnswer,
@@ -45,9 +45,7 @@ Version = Annotated[str, Path(description="Its number, or its UUID.", max_length
     response_model=DatasetList,
     responses=problems(404),
 )
-def get_datasets(
-    session: ReadSession, _actor: CurrentActor, namespace: NameInPath, cut: WantedPage
-) -> Response:
+def get_datasets(session: CatalogSession, namespace: NameInPath, cut: WantedPage) -> Response:
     """The datasets of a namespace, by name."""
     find_namespace(session, namespace)
     page = list_datasets(session, namespace, cut)
@@ -65,9 +63,7 @@ def get_datasets(
     response_model=DatasetAnswer,
     responses=problems(404),
 )
-def get_dataset(
-    session: ReadSession, _actor: CurrentActor, namespace: NameInPath, dataset: NameInPath
-) -> Response:
+def get_dataset(session: CatalogSession, namespace: NameInPath, dataset: NameInPath) -> Response:
     """One dataset. Another name of it (a symlink) leads to it as well."""
     found = find_dataset(session, namespace, dataset)
     return json_answer(dataset_answer(view_dataset(session, found)))
@@ -80,8 +76,7 @@ def get_dataset(
     responses=problems(404),
 )
 def get_versions(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     namespace: NameInPath,
     dataset: NameInPath,
     cut: WantedPage,
@@ -118,8 +113,7 @@ def get_versions(
     responses=problems(404),
 )
 def get_version(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     namespace: NameInPath,
     dataset: NameInPath,
     version: Version,
@@ -145,8 +139,7 @@ def get_version(
     responses=problems(404),
 )
 def get_batches(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     namespace: NameInPath,
     dataset: NameInPath,
     cut: WantedPage,

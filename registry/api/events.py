@@ -14,7 +14,7 @@ from registry.api.answers import Cursor, Limit, Offset, json_answer, parse_momen
 from registry.api.shapes import raw
 from registry.catalog.paging import DEFAULT_LIMIT, Cut
 from registry.lineage.event_reads import EventsWanted, list_events
-from registry.request import CurrentActor, ReadSession
+from registry.request import CatalogSession
 from registry.wire.catalog import EventList
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
@@ -45,8 +45,7 @@ Sort = Annotated[
 )
 @router.get("/events", summary="List the events", response_model=EventList, responses=problems())
 def get_events(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     before: Before = None,
     after: After = None,
     sort: Sort = SortDirection.DESC,
@@ -69,8 +68,7 @@ def get_events(
     responses=problems(),
 )
 def get_namespace_events(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     namespace: Annotated[str, Path(description="A namespace; everything after `events/`.")],
     before: Before = None,
     after: After = None,

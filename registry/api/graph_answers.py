@@ -26,6 +26,7 @@ from registry.catalog.graph import CutBy, Pair, Shape
 from registry.catalog.graph_nodes import DatasetNode, JobNode, RunNode, dataset_nodes, job_nodes
 from registry.catalog.lookup import Named
 from registry.catalog.names import dataset_node, job_node
+from registry.catalog.scope import hides_any
 from registry.ids import uuid_text
 from registry.wire.catalog import DatasetBase, EntityId, JobInGraph, RunBase
 from registry.wire.lineage import (
@@ -82,6 +83,8 @@ class _Edges:
 def lineage_json(session: Session, shape: Shape, *, depth: int, size: int) -> bytes:
     """A graph in Marquez's shape (LineageAnswer), sorted by node id. Cost: four queries.
 
+    What is out of sight is left out, and `beyondScope` says so.
+
     Each node is encoded as soon as it is made: thousands of them at once would keep the garbage
     collector busy for longer than everything else takes.
     """
@@ -104,7 +107,8 @@ def lineage_json(session: Session, shape: Shape, *, depth: int, size: int) -> by
     if nodes:
         parts[-1] = b"]}"
     cut = truncation(shape.cut, depth=depth, size=size)
-    return b"".join((*parts, b'],"truncated":', _encode(cut), b"}"))
+    beyond = _encode(hides_any(session, shape.datasets | shape.jobs))
+    return b"".join((*parts, b'],"truncated":', _encode(cut), b',"beyondScope":', beyond, b"}"))
 
 
 def _entity(node: DatasetNode | JobNode) -> EntityId:
@@ -198,7 +202,11 @@ def upstream_answer(ancestry: Ancestry, *, depth: int, size: int) -> UpstreamAns
         }
         for one in ancestry.runs
     ]
-    return {"runs": runs, "truncated": truncation(ancestry.cut, depth=depth, size=size)}
+    return {
+        "runs": runs,
+        "truncated": truncation(ancestry.cut, depth=depth, size=size),
+        "beyondScope": ancestry.beyond,
+    }
 
 
 def _upstream_input(read: ReadVersion) -> UpstreamInput:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from registry.api.metrics import CONTENT_TYPE, exposition, read_metrics
-from registry.request import CurrentActor, CurrentHouse, ReadSession
+from registry.request import CurrentActor, CurrentHouse, CurrentMember, ReadSession
 from registry.storage.migrate import require_schema
 
 router = APIRouter(tags=["health"])
@@ -31,7 +31,7 @@ def readyz(house: CurrentHouse) -> dict[str, str]:
 
 
 @router.get("/metrics", response_class=PlainTextResponse, summary="Read the metrics")
-def metrics(house: CurrentHouse, _actor: CurrentActor, session: ReadSession) -> Response:
+def metrics(house: CurrentHouse, _actor: CurrentMember, session: ReadSession) -> Response:
     """Prometheus text: tasks and events by state, and the gauges of this process."""
     return Response(exposition(read_metrics(session, house.gauges)), media_type=CONTENT_TYPE)
 

@@ -5,7 +5,9 @@ Rules (DESIGN §5):
 2. `POST /api/v1/lineage` takes one event: 201. `POST /api/v1/lineage/batch` takes a bare array:
    204 when there is nothing to say, else 200 with the report; a bad event does not stop the rest.
 3. Clients whose base URL lost its path arrive too: `/lineage`, `/v1/lineage`, `/`.
-4. Overload is 503 with Retry-After; 429 is never used.
+4. The sender's token needs a role that may write (403 without); what it writes of another project
+   is quarantined.
+5. Overload is 503 with Retry-After; 429 is never used.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ from registry.lineage.events import split_batch
 from registry.lineage.ingest import Arrival, Sender
 from registry.lineage.inline_examples import CONTENT_TYPE, InlineExamples
 from registry.lineage.tables import EventState
-from registry.request import House, bearer_token
+from registry.policy.actions import Action
+from registry.request import House, bearer_token, require_here
 
 _json = msgspec.json.Encoder()
 _EVENT_SCHEMA = {
@@ -64,7 +67,7 @@ async def post_event(request: Request) -> Response:
     """Take one OpenLineage event; 201 when it is durable, and projected or quarantined."""
     house: House = request.app.state.house
     answers: Answers = request.app.state.answers
-    sender = _sender(await _actor(request, house))
+    sender = _sender(await _writer(request, house))
     body = await read_body(request, limit_bytes=house.settings.body_limit_bytes)
     arrival = await _arrive(house, admit(body), sender)
     await answers.wait_for(house.events.submit([arrival]))
@@ -74,7 +77,7 @@ async def post_event(request: Request) -> Response:
 async def post_batch(request: Request) -> Response:
     """Take a bare JSON array of OpenLineage events; each stands or fails alone."""
     house: House = request.app.state.house
-    sender = _sender(await _actor(request, house))
+    sender = _sender(await _writer(request, house))
     body = await read_body(request, limit_bytes=house.settings.body_limit_bytes)
     arrivals: dict[int, Arrival] = {}
     failures: list[_Failure] = []
@@ -121,12 +124,16 @@ async def _submit_chunks(
             failures += [_Failure(index, error) for index in chunk]
 
 
-async def _actor(request: Request, house: House) -> Actor:
-    token = bearer_token(request.headers.get("authorization"))
-    known = house.tokens.cached(token)
-    if known is not None:
-        return known
-    return await run_in_threadpool(house.tokens.authenticate, token)
+async def _writer(request: Request, house: House) -> Actor:
+    """Who sends. Raises UnauthenticatedError, and ForbiddenError for one who may not write."""
+    token = bearer_token(request)
+    actor = house.tokens.cached(token)
+    if actor is None:
+        actor = await run_in_threadpool(house.tokens.authenticate, token)
+    if not house.access.known(actor.account_id, actor.project_id, Action.WRITE_LINEAGE):
+        at = f"POST {request.url.path}"
+        await run_in_threadpool(require_here, house, actor, Action.WRITE_LINEAGE, at=at)
+    return actor
 
 
 def _sender(actor: Actor) -> Sender:

@@ -19,7 +19,7 @@ from registry.catalog.paging import Cut, Page
 from registry.catalog.runs import find_run, list_runs
 from registry.catalog.tables import RunState
 from registry.ids import uuid_text
-from registry.request import CurrentActor, ReadSession
+from registry.request import CatalogSession
 from registry.wire.catalog import JobAnswer, JobList, RunAnswer, RunFacetsAnswer, RunList
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
@@ -40,8 +40,7 @@ class FacetsOf(StrEnum):
 
 @router.get("/jobs", summary="List all jobs", response_model=JobList, responses=problems())
 def get_all_jobs(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     cut: WantedPage,
     states: States = [],  # noqa: B006
 ) -> Response:
@@ -56,8 +55,7 @@ def get_all_jobs(
     responses=problems(404),
 )
 def get_jobs(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     namespace: NameInPath,
     cut: WantedPage,
     states: States = [],  # noqa: B006
@@ -82,9 +80,7 @@ def _job_list(page: Page[JobView]) -> Response:
     response_model=JobAnswer,
     responses=problems(404),
 )
-def get_job(
-    session: ReadSession, _actor: CurrentActor, namespace: NameInPath, job: NameInPath
-) -> Response:
+def get_job(session: CatalogSession, namespace: NameInPath, job: NameInPath) -> Response:
     """One job, with its latest run in full."""
     return json_answer(job_answer(view_job(session, find_job(session, namespace, job))))
 
@@ -96,8 +92,7 @@ def get_job(
     responses=problems(404),
 )
 def get_runs(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     namespace: NameInPath,
     job: NameInPath,
     cut: WantedPage,
@@ -118,7 +113,7 @@ def get_runs(
     response_model=RunAnswer,
     responses=problems(404),
 )
-def get_run(session: ReadSession, _actor: CurrentActor, run_id: RunId) -> Response:
+def get_run(session: CatalogSession, run_id: RunId) -> Response:
     """One run, with the versions it read and wrote."""
     return json_answer(run_answer(find_run(session, parse_uuid(run_id, path="run_id"))))
 
@@ -130,8 +125,7 @@ def get_run(session: ReadSession, _actor: CurrentActor, run_id: RunId) -> Respon
     responses=problems(404),
 )
 def get_run_facets(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     run_id: RunId,
     kind: Annotated[FacetsOf, Query(alias="type", description="Whose facets.")],
 ) -> Response:

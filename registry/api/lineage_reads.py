@@ -31,7 +31,7 @@ from registry.catalog.names import NodeKind, parse_node, parse_uuid
 from registry.catalog.runs import find_run
 from registry.catalog.versions import find_version
 from registry.errors import InvalidInputError
-from registry.request import CurrentActor, ReadSession
+from registry.request import CatalogSession
 from registry.wire.lineage import ColumnLineageAnswer, LineageAnswer, UpstreamAnswer
 
 router = APIRouter(prefix="/api/v1", tags=["lineage"])
@@ -66,8 +66,7 @@ InNamespace = Annotated[
     responses=problems(404),
 )
 def get_lineage(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     node_id: NodeText,
     depth: Depth = DEFAULT_DEPTH,
     direction: Annotated[
@@ -130,8 +129,7 @@ def _past(session: Session, node: Node, as_of: datetime | None) -> Past | None:
     responses=problems(404),
 )
 def get_column_lineage(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     node_id: NodeText,
     depth: Depth = DEFAULT_DEPTH,
     downstream: Annotated[
@@ -172,8 +170,7 @@ def get_column_lineage(
     responses=problems(404),
 )
 def get_upstream_runs(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     run_id: Annotated[str, Query(alias="runId", max_length=64, description="The run's UUID.")],
     depth: Annotated[int, Query(ge=0, le=MAX_DEPTH, description="How many runs far.")] = (
         DEFAULT_DEPTH

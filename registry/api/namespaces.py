@@ -12,7 +12,7 @@ from registry.api.paths import NameInPath
 from registry.api.shapes import namespace_answer
 from registry.catalog.namespaces import find_namespace, list_namespaces
 from registry.catalog.paging import Cut
-from registry.request import CurrentActor, ReadSession
+from registry.request import CatalogSession
 from registry.wire.catalog import NamespaceAnswer, NamespaceList
 
 router = APIRouter(prefix="/api/v1", tags=["namespaces"])
@@ -24,9 +24,7 @@ router = APIRouter(prefix="/api/v1", tags=["namespaces"])
     response_model=NamespaceList,
     responses=problems(),
 )
-def get_namespaces(
-    session: ReadSession, _actor: CurrentActor, cut: Annotated[Cut, Depends(wanted_page)]
-) -> Response:
+def get_namespaces(session: CatalogSession, cut: Annotated[Cut, Depends(wanted_page)]) -> Response:
     """Every namespace that a job or dataset stands in, by name."""
     page = list_namespaces(session, cut)
     answer: NamespaceList = {
@@ -43,6 +41,6 @@ def get_namespaces(
     response_model=NamespaceAnswer,
     responses=problems(404),
 )
-def get_namespace(session: ReadSession, _actor: CurrentActor, namespace: NameInPath) -> Response:
+def get_namespace(session: CatalogSession, namespace: NameInPath) -> Response:
     """One namespace."""
     return json_answer(namespace_answer(find_namespace(session, namespace)))

@@ -22,7 +22,7 @@ from registry.canonical import digest_text, parse_digest
 from registry.errors import InvalidInputError
 from registry.ledger.record import StoredObject, store_object
 from registry.ledger.tables import ObjectKind
-from registry.request import CurrentActor, CurrentHouse
+from registry.request import CurrentHouse, CurrentWriter
 from registry.storage.temporary import writing_temporary
 from registry.wire.ledger import ObjectStored
 
@@ -45,7 +45,7 @@ async def put_object(
     sha256: str,
     request: Request,
     house: CurrentHouse,
-    actor: CurrentActor,
+    actor: CurrentWriter,
     kind: Annotated[ObjectKind, Query(description="What the object holds.")],
 ) -> ObjectStored:
     """Keep an object for events that name it; its identifiers become pseudonyms on arrival."""

@@ -10,12 +10,14 @@ from registry.actors.projects import (
     change_project,
     create_project,
     list_projects,
+    missing_project,
     remove_claim,
     show_project,
 )
 from registry.actors.tables import ProjectMode
 from registry.api.tokens import chosen
-from registry.request import CurrentActor, CurrentAdministrator, CurrentHouse, ReadSession
+from registry.catalog.scope import scope_of
+from registry.request import CatalogSession, CurrentAdministrator, CurrentHouse
 from registry.wire.actors import (
     ClaimShown,
     NewClaim,
@@ -46,15 +48,20 @@ def create(body: NewProject, house: CurrentHouse, actor: CurrentAdministrator) -
 
 
 @router.get("", summary="List the projects")
-def index(_actor: CurrentActor, session: ReadSession) -> ProjectList:
-    """Every project by name, with its claims."""
-    return ProjectList(projects=[_shown(view) for view in list_projects(session)])
+def index(session: CatalogSession) -> ProjectList:
+    """The projects that the actor may read, by name, with their claims."""
+    scope = scope_of(session)
+    seen = [view for view in list_projects(session) if scope.covers(view.id)]
+    return ProjectList(projects=[_shown(view) for view in seen])
 
 
 @router.get("/{project}", summary="Read a project")
-def show(project: str, _actor: CurrentActor, session: ReadSession) -> ProjectShown:
+def show(project: str, session: CatalogSession) -> ProjectShown:
     """One project."""
-    return _shown(show_project(session, project))
+    view = show_project(session, project)
+    if not scope_of(session).covers(view.id):
+        raise missing_project(project)
+    return _shown(view)
 
 
 @router.patch("/{project}", summary="Change a project")
@@ -74,6 +81,7 @@ def change(
         )
     )
     house.tokens.clear()
+    house.access.refresh()
     return _shown(view)
 
 

@@ -15,7 +15,7 @@ from registry.catalog.names import dataset_node, job_node
 from registry.catalog.paging import Cut
 from registry.catalog.search import Found, SearchSort, Wanted, search
 from registry.catalog.tags import list_tags
-from registry.request import CurrentActor, ReadSession
+from registry.request import CatalogSession
 from registry.wire.catalog import SearchResult, SearchResults, TagList
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
@@ -53,8 +53,7 @@ Day = Annotated[date | None, BeforeValidator(_day)]
     responses=problems(),
 )
 def get_search(
-    session: ReadSession,
-    _actor: CurrentActor,
+    session: CatalogSession,
     q: Annotated[
         str, Query(description="Part of a name; `%` stands for any characters, `_` for one.")
     ],
@@ -97,9 +96,7 @@ def _result(found: Found) -> SearchResult:
 
 
 @router.get("/tags", summary="List the tags", response_model=TagList, responses=problems())
-def get_tags(
-    session: ReadSession, _actor: CurrentActor, cut: Annotated[Cut, Depends(wanted_page)]
-) -> Response:
+def get_tags(session: CatalogSession, cut: Annotated[Cut, Depends(wanted_page)]) -> Response:
     """Every tag on a dataset, field, job or run, and how many carry it."""
     page = list_tags(session, cut)
     answer: TagList = {

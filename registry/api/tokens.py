@@ -40,9 +40,11 @@ def create(body: NewToken, house: CurrentHouse, actor: CurrentAdministrator) -> 
             actor=actor.account_id,
             now=now,
             expires_at=expires_at,
+            conflicts=house.access.rules.conflicts,
         )
     )
     house.tokens.clear()
+    house.access.refresh()
     return TokenMade(token=secret, **_shown(view).model_dump())
 
 

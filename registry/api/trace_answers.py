@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
 from sqlalchemy import select
 from sqlmodel import Session
 
+from registry.catalog.scope import in_sight
 from registry.catalog.tables import Dataset
 from registry.ids import uuid_text
 from registry.ledger.batches import BatchNode
@@ -41,31 +42,59 @@ _dataset = table_of(Dataset)
 def answer_backward(
     session: Session, ledger: Ledger, trace: BackwardTrace, *, also: Sequence[Address]
 ) -> BackwardShown:
-    """The way back of one example, its sources with what was recorded of them."""
+    """The way back of one example, its sources with what was recorded of them.
+
+    The way was walked over everything; what of it is out of sight is left out, and one mark,
+    `beyond_scope`, says that there was such a thing.
+    """
     others = ledger.graph.nodes(session, {number for number, _ in also})
+    sight = Sight(session)
+    nodes = sight.of_batches(trace.nodes)
+    shown = sight.of_batches(others)
     return BackwardShown(
         example=_place(trace.nodes, trace.example),
-        also=[_place(others, address) for address in also[:100]],
+        also=[_place(shown, address) for address in also[:100] if address[0] in shown],
         steps=[
             StepShown(
                 role=step.role,
-                job=trace.nodes[step.to[0]].job,
-                job_namespace=trace.nodes[step.to[0]].job_namespace,
-                run=uuid_text(trace.nodes[step.to[0]].run_id),
-                at=from_micros(trace.nodes[step.to[0]].effective_at),
-                from_=[_place(trace.nodes, source) for source in step.sources],
-                to=_place(trace.nodes, step.to),
+                job=nodes[step.to[0]].job,
+                job_namespace=nodes[step.to[0]].job_namespace,
+                run=uuid_text(nodes[step.to[0]].run_id),
+                at=from_micros(nodes[step.to[0]].effective_at),
+                from_=[_place(nodes, source) for source in step.sources if source[0] in nodes],
+                to=_place(nodes, step.to),
             )
             for step in trace.steps
+            if step.to[0] in nodes
         ],
-        sources=_sources(session, ledger, trace),
-        unknown=_unknown(session, ledger, trace.unknown),
+        sources=_sources(session, ledger, trace, nodes),
+        unknown=_unknown(session, ledger, trace.unknown, sight),
         cut=trace.cut,
-        beyond_scope=False,
+        beyond_scope=sight.is_limited,
     )
 
 
-def _place(nodes: dict[int, BatchNode], address: Address) -> Place:
+class Sight:
+    """What a session sees of computed answers; `is_limited` once something was left out."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.is_limited = False
+
+    def of_datasets(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Those of these datasets that are in sight."""
+        wanted = set(ids)
+        seen = in_sight(self._session, wanted)
+        self.is_limited = self.is_limited or len(seen) < len(wanted)
+        return seen
+
+    def of_batches(self, nodes: Mapping[int, BatchNode]) -> dict[int, BatchNode]:
+        """Those of these batches whose dataset is in sight."""
+        seen = self.of_datasets(node.dataset_id for node in nodes.values())
+        return {number: node for number, node in nodes.items() if node.dataset_id in seen}
+
+
+def _place(nodes: Mapping[int, BatchNode], address: Address) -> Place:
     node = nodes[address[0]]
     return Place(
         batch=node.number,
@@ -76,16 +105,19 @@ def _place(nodes: dict[int, BatchNode], address: Address) -> Place:
     )
 
 
-def _sources(session: Session, ledger: Ledger, trace: BackwardTrace) -> list[SourceShown]:
-    if not trace.sources:
+def _sources(
+    session: Session, ledger: Ledger, trace: BackwardTrace, nodes: Mapping[int, BatchNode]
+) -> list[SourceShown]:
+    sources = [address for address in trace.sources if address[0] in nodes]
+    if not sources:
         return []
-    addresses = np.array([n << 32 | ordinal for n, ordinal in trace.sources], np.uint64)
+    addresses = np.array([n << 32 | ordinal for n, ordinal in sources], np.uint64)
     rows = ledger.index.rows(addresses, ["example_id", "source_uri", "license"]).to_pylist()
     recorded = {row["address"]: row for row in rows}
-    files = files_of(session, {number for number, _ in trace.sources})
+    files = files_of(session, {number for number, _ in sources})
     return [
-        _source(trace.nodes[number], ordinal, recorded.get(number << 32 | ordinal, {}), files)
-        for number, ordinal in trace.sources
+        _source(nodes[number], ordinal, recorded.get(number << 32 | ordinal, {}), files)
+        for number, ordinal in sources
     ]
 
 
@@ -114,10 +146,12 @@ def _source(
     )
 
 
-def _unknown(session: Session, ledger: Ledger, steps: Iterable[UnknownStep]) -> list[UnknownShown]:
+def _unknown(
+    session: Session, ledger: Ledger, steps: Iterable[UnknownStep], sight: Sight
+) -> list[UnknownShown]:
     found = list(steps)
-    nodes = ledger.graph.nodes(session, {step.batch for step in found})
-    names = _dataset_names(session, {step.dataset_id for step in found})
+    nodes = sight.of_batches(ledger.graph.nodes(session, {step.batch for step in found}))
+    names = _dataset_names(session, sight.of_datasets(step.dataset_id for step in found))
     return [
         UnknownShown(
             job=nodes[step.batch].job,
@@ -151,21 +185,25 @@ def _dataset_names(session: Session, ids: set[bytes]) -> dict[bytes, tuple[str, 
 def answer_forward(
     session: Session, ledger: Ledger, trace: ForwardTrace, *, also: Sequence[Address]
 ) -> ForwardShown:
-    """What became of one example."""
+    """What became of one example, as far as it is in sight."""
     others = ledger.graph.nodes(session, {number for number, _ in also})
+    sight = Sight(session)
+    nodes, shown = sight.of_batches(trace.nodes), sight.of_batches(others)
+    seen = sight.of_datasets(item.dataset_id for item in (*trace.versions, *trace.models))
     reached = [
         BatchReached(
             batch=number,
-            batch_name=trace.nodes[number].name,
-            namespace=trace.nodes[number].namespace,
-            dataset=trace.nodes[number].dataset,
+            batch_name=nodes[number].name,
+            namespace=nodes[number].namespace,
+            dataset=nodes[number].dataset,
             count=int(ordinals.size),
         )
         for number, ordinals in sorted(trace.reached.items())
+        if number in nodes
     ]
     return ForwardShown(
         example=_place(trace.nodes, trace.example),
-        also=[_place(others, address) for address in also[:100]],
+        also=[_place(shown, address) for address in also[:100] if address[0] in shown],
         batches=reached,
         versions=[
             VersionReached(
@@ -175,7 +213,7 @@ def answer_forward(
                 state=_state(item),
             )
             for item in trace.versions
-            if item.version is not None
+            if item.version is not None and item.dataset_id in seen
         ],
         models=[
             ModelReached(
@@ -185,10 +223,10 @@ def answer_forward(
                 state=_state(item),
             )
             for item in trace.models
-            if item.run_id is not None
+            if item.run_id is not None and item.dataset_id in seen
         ],
-        unknown=_unknown(session, ledger, trace.unknown),
-        beyond_scope=False,
+        unknown=_unknown(session, ledger, trace.unknown, sight),
+        beyond_scope=sight.is_limited,
     )
 
 
@@ -197,10 +235,11 @@ def _state(item: SeenVersion) -> State:
 
 
 def answer_located(session: Session, ledger: Ledger, located: Located) -> LocatedShown:
-    """Where a person's examples are, and where nobody could look."""
-    nodes = ledger.graph.nodes(session, {*located.examples, *located.coverage})
+    """Where a person's examples are, and where nobody could look, as far as it is in sight."""
+    sight = Sight(session)
+    nodes = sight.of_batches(ledger.graph.nodes(session, {*located.examples, *located.coverage}))
     return LocatedShown(
-        examples=sum(int(ordinals.size) for ordinals in located.examples.values()),
+        examples=sum(int(o.size) for number, o in located.examples.items() if number in nodes),
         by_dataset=[
             LocatedIn(
                 namespace=nodes[number].namespace,
@@ -210,6 +249,7 @@ def answer_located(session: Session, ledger: Ledger, located: Located) -> Locate
                 count=int(ordinals.size),
             )
             for number, ordinals in sorted(located.examples.items())
+            if number in nodes
         ],
         coverage=[
             CoverageShown(
@@ -222,4 +262,5 @@ def answer_located(session: Session, ledger: Ledger, located: Located) -> Locate
             for number, searched in located.coverage.items()
             if number in nodes
         ],
+        beyond_scope=sight.is_limited,
     )

@@ -22,7 +22,8 @@ from registry.ledger.opened import Ledger
 from registry.ledger.read_entries import locate_facts, record_read, sample_facts, trace_facts
 from registry.ledger.sample import draw_sample
 from registry.ledger.trace import Address, trace_back, trace_forward
-from registry.request import CurrentActor, CurrentHouse, House
+from registry.policy.actions import Action
+from registry.request import CurrentHouse, CurrentTracer, House, reading_for
 from registry.wire.ledger import (
     BackwardShown,
     DatasetAsked,
@@ -40,14 +41,14 @@ router = APIRouter(prefix="/api/v1", tags=["ledger"])
 
 @router.post("/trace")
 def trace(
-    asked: TraceAsked, house: CurrentHouse, actor: CurrentActor
+    asked: TraceAsked, house: CurrentHouse, actor: CurrentTracer
 ) -> BackwardShown | ForwardShown:
     """Walk one example back to its sources, or forward to all that holds it."""
     ledger = house.ledger
     question = _question(asked)
     found: list[Address] = []
     try:
-        with house.database.read() as session:
+        with reading_for(house, actor, Action.TRACE_EXAMPLES) as session:
             found = find_addresses(session, ledger, question)
             answer = _walked(session, ledger, found, asked.direction)
     finally:
@@ -95,11 +96,11 @@ def _question(asked: TraceAsked) -> Question:
 
 
 @router.post("/samples")
-def samples(asked: SampleAsked, house: CurrentHouse, actor: CurrentActor) -> SampleShown:
+def samples(asked: SampleAsked, house: CurrentHouse, actor: CurrentTracer) -> SampleShown:
     """Draw examples of a version by a seed, and walk each back to its source."""
     dataset = asked.dataset
     version = dataset.version if asked.version is None else asked.version
-    with house.database.read() as session:
+    with reading_for(house, actor, Action.TRACE_EXAMPLES) as session:
         sample = draw_sample(
             session,
             house.ledger,
@@ -130,10 +131,10 @@ def samples(asked: SampleAsked, house: CurrentHouse, actor: CurrentActor) -> Sam
 
 
 @router.post("/subjects/locate")
-def locate(asked: LocateAsked, house: CurrentHouse, actor: CurrentActor) -> LocatedShown:
+def locate(asked: LocateAsked, house: CurrentHouse, actor: CurrentTracer) -> LocatedShown:
     """Count a person's examples by batch, and say which batches could not be searched."""
     ledger, subject = house.ledger, asked.subject
-    with house.database.read() as session:
+    with reading_for(house, actor, Action.TRACE_EXAMPLES) as session:
         located = locate_subject(session, ledger, subject.scheme, subject.value)
         answer = answer_located(session, ledger, located)
     facts = locate_facts(ledger.digests, subject.scheme, subject.value, located)

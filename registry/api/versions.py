@@ -11,7 +11,7 @@ from registry.ids import uuid_text
 from registry.ledger.recipe import read_recipe
 from registry.ledger.verify import verify_version
 from registry.lineage.run_reads import job_facets_of_run
-from registry.request import CurrentActor, CurrentHouse, ReadSession
+from registry.request import CatalogSession, CurrentHouse
 from registry.wire.ledger import (
     CheckedShown,
     CodeShown,
@@ -28,9 +28,7 @@ router = APIRouter(prefix="/api/v1/versions", tags=["ledger"])
 
 
 @router.post("/recipe")
-def recipe(
-    asked: VersionAsked, house: CurrentHouse, _actor: CurrentActor, session: ReadSession
-) -> RecipeShown:
+def recipe(asked: VersionAsked, house: CurrentHouse, session: CatalogSession) -> RecipeShown:
     """Code, parameters, inputs and digests: what is needed to make a version again."""
     dataset = asked.dataset
     found = read_recipe(
@@ -80,9 +78,7 @@ def recipe(
 
 
 @router.post("/verify")
-def verify(
-    asked: VersionAsked, house: CurrentHouse, _actor: CurrentActor, session: ReadSession
-) -> VerificationShown:
+def verify(asked: VersionAsked, house: CurrentHouse, session: CatalogSession) -> VerificationShown:
     """Read the files and maps of a version again: identical, or which one differs."""
     dataset = asked.dataset
     found = verify_version(

@@ -2,15 +2,14 @@
 
 Rules:
 1. An entry and its change are kept together or not at all: same session, no commit here.
-2. `leaf_data` = SHA-256(salt ‖ payload), 32 random bytes of salt, so that a payload can be erased
-   and the log still verifies.
+2. `leaf_data` = SHA-256(salt ‖ document), 32 random bytes of salt, so that a payload can be erased
+   and the log still verifies; the document holds who, when, what kind, and the payload.
 3. A payload is canonical JSON (RFC 8785) of at most 65,535 bytes and holds pseudonyms, digests and
    counts, never the content of an example or an identifier of a person.
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from registry.audit.documents import document, leaf_data
 from registry.audit.events import EntryKind
 from registry.audit.tables import AuditEntry
 from registry.canonical import canonical_json
@@ -62,6 +62,6 @@ def append_encoded(
                 remedy="Record the digest of the large part instead.",
             )
         salt = secrets.token_bytes(SALT_BYTES)
-        leaf_data = hashlib.sha256(salt + payload).digest()
-        rows.append((moment, kind.value, actor, leaf_data, salt, payload))
+        data = leaf_data(salt, document(actor, moment, payload, kind.value))
+        rows.append((moment, kind.value, actor, data, salt, payload))
     insert_rows(session, _entry, _COLUMNS, rows)

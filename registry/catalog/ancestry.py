@@ -4,6 +4,7 @@ Rules (Marquez's upstream run lineage):
 1. A run leads to the runs that made the very versions it read. Where we do not know which version
    it read, the dataset is named and the walk ends there.
 2. A run that a `lineage` facet names as the source of the data leads on as well.
+3. The walk goes over everything; what of it is out of sight is left out, and the answer says so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlmodel import Session
 from registry.catalog.graph import CutBy
 from registry.catalog.lookup import Named
 from registry.catalog.runs import RunView, find_run, run_views
+from registry.catalog.scope import in_sight, scope_of
 from registry.storage.bulk import look_up
 
 _READ = """
@@ -51,24 +53,33 @@ class Ancestor:
 
 @dataclass(frozen=True, slots=True)
 class Ancestry:
-    """The runs in the order of their distance, then of their start; the first is the run asked."""
+    """The runs in the order of their distance, then of their start; the first is the run asked.
+
+    `beyond` says that something on the way is out of sight.
+    """
 
     runs: tuple[Ancestor, ...]
     cut: CutBy | None
+    beyond: bool
 
 
 def upstream_runs(session: Session, run_id: bytes, *, depth: int, size: int) -> Ancestry:
-    """The runs that led to a run, up to `depth` away. Cost: three queries a level.
+    """The runs that led to a run, up to `depth` away.
+
+    Cost: three queries a level; six for a confined session.
 
     Raises NotFoundError.
     """
     first = find_run(session, run_id)
     found: list[Ancestor] = []
-    seen, level, cut = {run_id}, {run_id: first}, None
+    seen, level, cut, beyond = {run_id}, [run_id], None, False
     for distance in range(depth + 1):
-        inputs, fed_by = _read(session, list(level))
-        ordered = sorted(level.values(), key=_age)
-        found += [Ancestor(run, tuple(inputs.get(run.id, ()))) for run in ordered]
+        inputs, fed_by = _read(session, level)
+        views = run_views(session, level, brief=True) if distance else {run_id: first}
+        shown, hidden = _in_sight(session, {key: inputs.get(key, []) for key in views})
+        beyond = beyond or hidden or len(views) < len(level)
+        ordered = sorted(views.values(), key=_age)
+        found += [Ancestor(run, tuple(shown[run.id])) for run in ordered]
         made = {one.made_by for ends in inputs.values() for one in ends if one.made_by}
         ahead = sorted((made | fed_by) - seen)
         room = size - len(seen)
@@ -79,8 +90,32 @@ def upstream_runs(session: Session, run_id: bytes, *, depth: int, size: int) -> 
         if not ahead or distance == depth:
             break
         seen.update(ahead)
-        level = run_views(session, ahead, brief=True)
-    return Ancestry(tuple(found), cut)
+        level = ahead
+    return Ancestry(tuple(found), cut, beyond)
+
+
+def _in_sight(
+    session: Session, inputs: dict[bytes, list[ReadVersion]]
+) -> tuple[dict[bytes, list[ReadVersion]], bool]:
+    """What each run read as far as it is in sight, and whether something is not."""
+    if scope_of(session).is_everything:
+        return inputs, False
+    reads = [one for ends in inputs.values() for one in ends]
+    datasets = in_sight(session, {one.dataset.id for one in reads})
+    makers = run_views(session, sorted({one.made_by for one in reads if one.made_by}), brief=True)
+    shown = {
+        run: [
+            one if one.made_by in makers else one._replace(made_by=None)
+            for one in ends
+            if one.dataset.id in datasets
+        ]
+        for run, ends in inputs.items()
+    }
+    hidden = any(
+        one.dataset.id not in datasets or (one.made_by and one.made_by not in makers)
+        for one in reads
+    )
+    return shown, hidden
 
 
 def _age(run: RunView) -> tuple[datetime, bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlmodel import Session
 
 from registry.catalog import flows
@@ -24,6 +24,7 @@ from registry.catalog.lookup import (
 )
 from registry.catalog.names import require_name
 from registry.catalog.paging import Cut, Page, decode_cursor, page_of
+from registry.catalog.scope import visible
 from registry.catalog.tables import Dataset
 from registry.catalog.versions import current_numbers
 from registry.storage.bulk import look_up
@@ -73,7 +74,7 @@ class DatasetView:
 def list_datasets(session: Session, namespace: str, cut: Cut) -> Page[DatasetView]:
     """The datasets of a namespace, in the order of their names. Cost: ten queries."""
     require_name(namespace, path="namespace")
-    mine = _dataset.c.namespace == namespace
+    mine = and_(_dataset.c.namespace == namespace, visible(session, "dataset.id"))
     columns = [_dataset.c[name] for name in ("id", "namespace", "name", "created_at", "updated_at")]
     query = select(*columns).where(mine).order_by(_dataset.c.name)
     if cut.cursor is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
@@ -21,13 +21,14 @@ from registry.catalog.facets import (
     dataset_facts,
     job_facts,
 )
+from registry.catalog.scope import scope_parameters, visible_sql
 from registry.moments import from_micros
 from registry.storage.bulk import look_up
 
 _DATASETS = """
     SELECT d.id, d.namespace, d.name, d.created_at, d.updated_at,
            (SELECT max(v.completed_at) FROM dataset_version v WHERE v.dataset_id = d.id)
-    FROM {ids} AS t JOIN dataset d ON d.id = t.id"""
+    FROM {ids} AS t JOIN dataset d ON d.id = t.id WHERE {in_sight}"""
 _JOBS = """
     SELECT j.id, j.namespace, j.name, j.created_at, j.updated_at, p.parent_namespace, p.parent_name,
            r.id, r.state, r.created_at, r.updated_at, r.started_at, r.ended_at,
@@ -36,7 +37,7 @@ _JOBS = """
     LEFT JOIN run r ON r.id = (SELECT l.id FROM run l WHERE l.job_id = t.id
                                ORDER BY l.created_at DESC, l.id DESC LIMIT 1)
     LEFT JOIN run_nominal n ON n.run_id = r.id
-    LEFT JOIN run_parent p ON p.run_id = r.id"""
+    LEFT JOIN run_parent p ON p.run_id = r.id WHERE {in_sight}"""
 
 
 class RunNode(NamedTuple):
@@ -88,10 +89,10 @@ class JobNode(NamedTuple):
 
 
 def dataset_nodes(session: Session, ids: Collection[bytes]) -> list[DatasetNode]:
-    """The datasets with these ids, as far as they exist. Cost: two queries."""
+    """The datasets with these ids, as far as they exist and are in sight. Cost: two queries."""
     wanted = list(ids)
     facets = _facets(session, "dataset", wanted, DATASET_FACETS)
-    rows = look_up(session, _DATASETS, wanted)
+    rows = _look_up_seen(session, _DATASETS, "d.id", wanted)
     return [
         DatasetNode(
             key,
@@ -107,10 +108,10 @@ def dataset_nodes(session: Session, ids: Collection[bytes]) -> list[DatasetNode]
 
 
 def job_nodes(session: Session, ids: Collection[bytes]) -> list[JobNode]:
-    """The jobs with these ids, as far as they exist. Cost: two queries."""
+    """The jobs with these ids, as far as they exist and are in sight. Cost: two queries."""
     wanted = list(ids)
     facets = _facets(session, "job", wanted, JOB_FACETS)
-    rows = look_up(session, _JOBS, wanted)
+    rows = _look_up_seen(session, _JOBS, "j.id", wanted)
     return [
         JobNode(
             key,
@@ -124,6 +125,11 @@ def job_nodes(session: Session, ids: Collection[bytes]) -> list[JobNode]:
         )
         for key, namespace, name, created, updated, space, parent, *run in rows
     ]
+
+
+def _look_up_seen(session: Session, sql: str, id_sql: str, ids: list[bytes]) -> list[Any]:
+    sql = sql.replace("{in_sight}", visible_sql(session, id_sql))
+    return look_up(session, sql, ids, **scope_parameters(session))
 
 
 _NONE: Mapping[str, str] = {}

@@ -16,6 +16,7 @@ from registry.catalog.lookup import KeptFacet, Named, datasets_named, facets_kep
 from registry.catalog.names import require_name
 from registry.catalog.paging import Cut, Page, decode_cursor, page_of
 from registry.catalog.runs import RunView, latest_runs, run_views
+from registry.catalog.scope import visible
 from registry.catalog.tables import Job, Run, RunState
 from registry.storage.columns import table_of
 
@@ -55,8 +56,8 @@ def list_jobs(
 
     With `states`, those whose latest run is in one of them.
     """
-    query = _chosen(select(*_columns()), namespace, states)
-    total = _chosen(select(func.count()).select_from(_job), namespace, states)
+    query = _chosen(session, select(*_columns()), namespace, states)
+    total = _chosen(session, select(func.count()).select_from(_job), namespace, states)
     if cut.cursor is not None:
         space, name = decode_cursor(_LISTING, cut.cursor, (str, str))
         later = (_job.c.namespace == space) & (_job.c.name > name)
@@ -72,7 +73,10 @@ def _columns() -> list[Any]:
     return [_job.c[name] for name in ("id", "namespace", "name", "created_at", "updated_at")]
 
 
-def _chosen(query: Select[Any], namespace: str | None, states: Collection[RunState]) -> Select[Any]:
+def _chosen(
+    session: Session, query: Select[Any], namespace: str | None, states: Collection[RunState]
+) -> Select[Any]:
+    query = query.where(visible(session, "job.id"))
     if namespace is not None:
         require_name(namespace, path="namespace")
         query = query.where(_job.c.namespace == namespace)

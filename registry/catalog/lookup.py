@@ -25,6 +25,7 @@ from registry.catalog.names import (
     require_name,
     version_number,
 )
+from registry.catalog.scope import scope_parameters, visible, visible_sql
 from registry.catalog.tables import Job, Run, Symlink
 from registry.catalog.version_tables import DatasetVersion
 from registry.errors import InvalidInputError, NotFoundError
@@ -75,18 +76,21 @@ def known_moment(micros: int | None) -> datetime | None:
 
 
 def datasets_named(session: Session, ids: Iterable[bytes]) -> dict[bytes, Named]:
-    """The datasets with these ids, as far as they exist."""
+    """The datasets with these ids, as far as they exist and are in sight."""
     return _named(session, "dataset", ids)
 
 
 def jobs_named(session: Session, ids: Iterable[bytes]) -> dict[bytes, Named]:
-    """The jobs with these ids, as far as they exist."""
+    """The jobs with these ids, as far as they exist and are in sight."""
     return _named(session, "job", ids)
 
 
 def _named(session: Session, kind: str, ids: Iterable[bytes]) -> dict[bytes, Named]:
-    sql = f"SELECT d.id, d.namespace, d.name FROM {{ids}} AS t JOIN {kind} d ON d.id = t.id"  # noqa: S608 - our own names
-    return {row[0]: Named(*row) for row in look_up(session, sql, sorted(set(ids)))}
+    sql = f"""
+        SELECT d.id, d.namespace, d.name FROM {{ids}} AS t JOIN {kind} d ON d.id = t.id
+        WHERE {visible_sql(session, "d.id")}"""  # noqa: S608 - our own names
+    rows = look_up(session, sql, sorted(set(ids)), **scope_parameters(session))
+    return {row[0]: Named(*row) for row in rows}
 
 
 def facets_kept(
@@ -211,7 +215,7 @@ def _run_node(session: Session, ref: NodeRef, run_id: bytes) -> Node:
     query = (
         select(_job.c.id, _job.c.namespace, _job.c.name)
         .join(_run, _run.c.job_id == _job.c.id)
-        .where(_run.c.id == run_id)
+        .where(_run.c.id == run_id, visible(session, "job.id"))
     )
     row = session.execute(query).one_or_none()
     if row is None:

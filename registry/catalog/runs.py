@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from registry.catalog.lookup import KeptFacet, Named, facets_kept, known_moment
 from registry.catalog.paging import Cut, Page, cursor_moment, decode_cursor, page_of
+from registry.catalog.scope import scope_parameters, visible_sql
 from registry.catalog.tables import Run
 from registry.errors import NotFoundError
 from registry.ids import uuid_text
@@ -30,20 +31,21 @@ _CORE = """
     FROM {ids} AS t JOIN run r ON r.id = t.id
     JOIN job j ON j.id = r.job_id
     LEFT JOIN run_nominal n ON n.run_id = r.id
-    LEFT JOIN run_parent p ON p.run_id = r.id"""
+    LEFT JOIN run_parent p ON p.run_id = r.id
+    WHERE {job_in_sight}"""
 _READS = """
     SELECT s.scope_id, d.id, d.namespace, d.name, v.number
     FROM {ids} AS t JOIN scope_dataset s ON s.scope_id = t.id AND s.direction = 'input'
     JOIN dataset d ON d.id = s.dataset_id
     LEFT JOIN run_read v ON v.run_id = s.scope_id AND v.dataset_id = s.dataset_id
-    ORDER BY d.namespace, d.name"""
+    WHERE {dataset_in_sight} ORDER BY d.namespace, d.name"""
 _WRITES = """
     SELECT s.scope_id, d.id, d.namespace, d.name,
            (SELECT max(v.number) FROM dataset_version v
             WHERE v.scope_id = s.scope_id AND v.dataset_id = s.dataset_id)
     FROM {ids} AS t JOIN scope_dataset s ON s.scope_id = t.id AND s.direction = 'output'
     JOIN dataset d ON d.id = s.dataset_id
-    ORDER BY d.namespace, d.name"""
+    WHERE {dataset_in_sight} ORDER BY d.namespace, d.name"""
 _SAID = """
     SELECT f.scope_id, f.direction, f.dataset_id, f.name, f.payload, f.wins
     FROM {ids} AS t JOIN scope_facet f ON f.scope_id = t.id
@@ -151,8 +153,11 @@ def latest_runs(session: Session, jobs: Sequence[bytes], each: int) -> dict[byte
 def run_views(
     session: Session, ids: Sequence[bytes], *, brief: bool = False
 ) -> dict[bytes, RunView]:
-    """The runs with these ids, as far as they exist. Cost: one query for brief views, else five."""
-    views = {row[0]: _core_view(row) for row in look_up(session, _CORE, ids)}
+    """The runs with these ids, as far as they exist and are in sight.
+
+    Cost: one query for brief views, else five.
+    """
+    views = {row[0]: _core_view(row) for row in _look_up_seen(session, _CORE, ids)}
     if brief or not views:
         return views
     facets = facets_kept(session, "run", ids)
@@ -173,6 +178,13 @@ def run_views(
     }
 
 
+def _look_up_seen(session: Session, sql: str, ids: Sequence[bytes]) -> list[Any]:
+    """As `look_up`, of jobs and datasets in sight."""
+    for kind, alias in (("job", "j.id"), ("dataset", "d.id")):
+        sql = sql.replace(f"{{{kind}_in_sight}}", visible_sql(session, alias))
+    return look_up(session, sql, ids, **scope_parameters(session))
+
+
 def _run_datasets(
     session: Session,
     sql: str,
@@ -181,7 +193,7 @@ def _run_datasets(
     said: Mapping[tuple[bytes, str, bytes], Mapping[str, KeptFacet]],
 ) -> dict[bytes, list[RunDataset]]:
     found: dict[bytes, list[RunDataset]] = {}
-    for scope, dataset, namespace, name, number in look_up(session, sql, ids):
+    for scope, dataset, namespace, name, number in _look_up_seen(session, sql, ids):
         facets = said.get((scope, direction, dataset), {})
         entry = RunDataset(Named(dataset, namespace, name), number, facets)
         found.setdefault(scope, []).append(entry)

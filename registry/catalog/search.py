@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from registry.catalog.names import require_name
 from registry.catalog.paging import Cut, Key, Page, cursor_moment, decode_cursor, page_of
+from registry.catalog.scope import visible
 from registry.catalog.tables import Dataset, Job
 from registry.errors import InvalidInputError
 from registry.moments import to_micros
@@ -65,7 +66,7 @@ def search(session: Session, wanted: Wanted, cut: Cut) -> Page[Found]:
     """
     types = [wanted.type] if wanted.type else ["DATASET", "JOB"]
     like = _like(wanted.pattern)
-    matches = union_all(*(_matching(name, wanted, like) for name in types))
+    matches = union_all(*(_matching(session, name, wanted, like) for name in types))
     found = matches.subquery("found")
     total = session.execute(select(func.count()).select_from(found)).scalar_one()
     query = _ordered(matches, wanted.sort, cut)
@@ -74,11 +75,11 @@ def search(session: Session, wanted: Wanted, cut: Cut) -> Page[Found]:
     return page_of(items, cut, total, _LISTING, lambda item: _key(item, wanted.sort))
 
 
-def _matching(kind: str, wanted: Wanted, like: str) -> Select[Any]:
+def _matching(session: Session, kind: str, wanted: Wanted, like: str) -> Select[Any]:
     table = _TABLES[kind]
     query = select(
         literal(kind).label("type"), table.c.namespace, table.c.name, table.c.updated_at
-    ).where(table.c.name.ilike(like, escape="\\"))
+    ).where(table.c.name.ilike(like, escape="\\"), visible(session, f"{table.name}.id"))
     if wanted.namespace is not None:
         require_name(wanted.namespace, path="namespace")
         query = query.where(table.c.namespace == wanted.namespace)

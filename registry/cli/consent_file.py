@@ -90,22 +90,52 @@ def _csv_chunks(path: Path, skip: int, rows: int) -> Iterator[Chunk]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file)
         names = [_field(name.strip(), path) for name in next(reader, [])]
-        # A lone reader.line_num counts lines, also where a quoted cell holds some.
-        numbered = ((reader.line_num, cells) for cells in reader if cells)
-        first = skip
-        rest = itertools.islice(numbered, skip, None)
-        while some := list(itertools.islice(rest, rows)):
-            chunk = Chunk(first)
-            wrong = [at for at, (_, cells) in enumerate(some) if len(cells) != len(names)]
-            for at in wrong:
-                number, cells = some[at]
-                chunk.unreadable[at] = f"it has {len(cells)} cells, and the header {len(names)}"
-                some[at] = (number, [""] * len(names))
-            chunk.numbers = [number for number, _ in some]
-            columns = zip(*(cells for _, cells in some), strict=True)
-            chunk.columns = {n: list(c) for n, c in zip(names, columns, strict=True)}
-            yield chunk
-            first += len(some)
+        first = 0
+        while True:
+            before = reader.line_num
+            some = _next_rows(reader, rows, path)
+            if not some:
+                return
+            numbers = _line_numbers(some, before, reader.line_num)
+            if [] in some:
+                numbers = [number for number, cells in zip(numbers, some, strict=True) if cells]
+                some = [cells for cells in some if cells]
+            start, first = first, first + len(some)
+            if first <= skip or start == first:
+                continue
+            behind = max(skip - start, 0)
+            yield _of_cells(names, some[behind:], numbers[behind:], start + behind)
+
+
+def _next_rows(reader: Iterator[list[str]], rows: int, path: Path) -> list[list[str]]:
+    try:
+        return list(itertools.islice(reader, rows))
+    except csv.Error as error:
+        raise InvalidInputError(
+            f"{path.name} is no CSV that is read here: {error}.", remedy="Correct it.", path="FILE"
+        ) from error
+
+
+def _line_numbers(some: list[list[str]], before: int, after: int) -> list[int]:
+    """The line that each row begins in; a quoted cell may hold several."""
+    if after - before == len(some):
+        return list(range(before + 1, after + 1))
+    numbers, line = [], before + 1
+    for cells in some:
+        numbers.append(line)
+        line += 1 + sum(cell.count("\n") for cell in cells)
+    return numbers
+
+
+def _of_cells(names: list[str], some: list[list[str]], numbers: list[int], first: int) -> Chunk:
+    chunk = Chunk(first, numbers)
+    for at, cells in enumerate(some):
+        if len(cells) != len(names):
+            chunk.unreadable[at] = f"it has {len(cells)} cells, and the header {len(names)}"
+            some[at] = [""] * len(names)
+    columns = zip(*some, strict=True)
+    chunk.columns = {name: list(column) for name, column in zip(names, columns, strict=True)}
+    return chunk
 
 
 def _field(name: str, path: Path) -> str:

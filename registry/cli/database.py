@@ -5,10 +5,9 @@ from __future__ import annotations
 import typer
 
 from registry.cli.edge import Refused
-from registry.cli.home import held_home
+from registry.cli.home import held_home, require_registry
 from registry.cli.output import JsonOption, note, say, show_facts, show_json, show_table
 from registry.cli.progress import shown_bar
-from registry.errors import NotFoundError
 from registry.settings import load_settings
 
 group = typer.Typer(
@@ -36,11 +35,11 @@ def upgrade(as_json: JsonOption = False) -> None:
 @group.command()
 def rebuild(as_json: JsonOption = False) -> None:
     """Project the catalog again from the kept events; what was allotted stays."""
-    from registry.actors.tables import Role
     from registry.app import open_house
     from registry.clock import system_clock
     from registry.lineage.reproject import rebuild as project_everything
-    from registry.request import require_role
+    from registry.policy.actions import Action
+    from registry.request import require_here
     from registry.storage.home import local_token
 
     settings = load_settings()
@@ -48,7 +47,7 @@ def rebuild(as_json: JsonOption = False) -> None:
         house = open_house(settings)
         try:
             actor = house.tokens.authenticate(local_token(settings))
-            require_role(actor, Role.ADMINISTRATOR)
+            require_here(house, actor, Action.ADMINISTER, at="registry db rebuild")
             with shown_bar("projecting events") as bar:
 
                 def count(done: int, total: int) -> None:
@@ -71,13 +70,7 @@ def check(as_json: JsonOption = False) -> None:
     from registry.app import check_everything
 
     settings = load_settings()
-    if settings.embedded and not settings.database_url:
-        path = settings.home / "registry.db"
-        if not path.exists():
-            raise NotFoundError(
-                f"There is no registry in {settings.home}.",
-                remedy="Choose its folder with REGISTRY_HOME, or begin one: registry serve.",
-            )
+    require_registry(settings)
     findings = check_everything(settings)
     whole = not any(finding.problems for finding in findings)
     if as_json:

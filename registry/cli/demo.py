@@ -18,6 +18,7 @@ from registry.cli.output import JsonOption, note, say, show_json, show_table, sh
 from registry.cli.progress import Bar, shown_bar
 
 if TYPE_CHECKING:
+    from registry.demo.proof import EventProof
     from registry.demo.questions import OneExample
     from registry.demo.story import BatchFacts, Story
 
@@ -64,7 +65,9 @@ def demo(
         facts = {"home": str(story.home.absolute()), "steps": stage.steps, "seconds": seconds}
         answers = {"lineage": story.lineage, "sample": story.sample}
         example = {"trace": story.example.backward, "forward": story.example.forward}
-        show_json({**facts, "files": story.files_read, **answers, "example": example})
+        proof = {"event": story.proof.event, "index": story.proof.index, "size": story.proof.size}
+        answers = {**answers, "example": example, "proof": proof}
+        show_json({**facts, "files": story.files_read, **answers})
         return
     _show(story, seconds)
 
@@ -119,6 +122,7 @@ def _show(story: Story, seconds: float) -> None:
     say("")
     _show_example(story.example)
     _show_sample(story.sample)
+    _show_proof(story.proof)
     say(f"All {story.files_read:,} files were read again: each has the digest that is recorded.")
     say(f"Done in {seconds:.1f} s. All of it is in {story.home}; look around:")
     say("")
@@ -153,6 +157,17 @@ def _show_sample(sample: dict[str, Any]) -> None:
     say("As an auditor works: a few examples drawn by a seed, and their file rows read again.")
     say("")
     show_sample(sample)
+    say("")
+
+
+def _show_proof(proof: EventProof) -> None:
+    place = f"entry {proof.index:,} of the audit log, which has {proof.size:,}"
+    say(f"The event that made the model is {place}:")
+    say("")
+    say(f"  log    {proof.origin}")
+    say(f"  event  {proof.event}")
+    say(f"  leaf   {proof.leaf}")
+    say(f"  root   {proof.root}  (signed; {len(proof.hashes)} hashes lead to it, checked here)")
     say("")
 
 

@@ -10,7 +10,9 @@ import typer
 
 from registry import __version__
 from registry.cli import (
+    access,
     adopt,
+    audit,
     consents,
     database,
     datasets,
@@ -19,9 +21,12 @@ from registry.cli import (
     examples,
     holds,
     jobs,
+    keys,
     lineage,
     policy,
     projects,
+    register,
+    rights,
     serving,
     tokens,
     vetting,
@@ -49,7 +54,11 @@ demo.install(app)
 app.add_typer(database.group)
 app.add_typer(tokens.group)
 app.add_typer(projects.group)
+app.add_typer(access.bindings)
+app.add_typer(access.access)
 app.add_typer(events.group)
+app.add_typer(audit.group)
+app.add_typer(keys.group)
 adopt.install(app)
 for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.jobs, jobs.runs):
     app.add_typer(group)
@@ -57,7 +66,14 @@ lineage.install(app)
 examples.install(app, datasets.version)
 policy.install(app)
 vetting.install(app)
-for group in (consents.group, holds.group, violations.group):
+for group in (
+    rights.group,
+    consents.group,
+    register.group,
+    register.shares,
+    holds.group,
+    violations.group,
+):
     app.add_typer(group)
 
 

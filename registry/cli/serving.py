@@ -91,14 +91,16 @@ def worker(
     _log_to_stderr()
     with _ending_on_signals(), ExitStack() as stack:
         stack.enter_context(held_home(settings, "registry worker"))
-        from registry.app import close_house, open_house
+        from registry.app import SEQUENCE_SECONDS, close_house, open_house
         from registry.workers.loop import Workers
+        from registry.workers.repeat import repeating
 
         house = open_house(settings)
         stack.callback(close_house, house)
         workers = Workers(house, threads=threads)
         if until_idle:
             tried = workers.work_off()
+            house.audit.catch_up()
             if as_json:
                 show_json({"tasks": tried})
             note(f"{tried} tasks were due.")
@@ -107,7 +109,8 @@ def worker(
             show_json({"pid": os.getpid(), "threads": threads})
             sys.stdout.flush()
         note(f"Working with {threads} threads (stop with Ctrl-C)")
-        with workers.running():
+        sequencing = repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS)
+        with sequencing, workers.running():
             threading.Event().wait()
 
 

@@ -17,6 +17,7 @@ from registry.demo.contributors import CONTRIBUTORS, NOTICE
 from registry.demo.datasets import DATASETS, MODEL
 from registry.demo.home import DATA, begin_anew
 from registry.demo.pipeline import Audience, Pipeline
+from registry.demo.proof import EventProof, prove_model
 from registry.demo.questions import OneExample, ask_example, ask_sample, wait_until_bound
 from registry.demo.server import served
 from registry.demo.standard_library import installed_library
@@ -48,8 +49,9 @@ class Story:
     """What came of it.
 
     `lineage` is the answer to where the model came from; `batches` are those of the demo's datasets
-    in it, by node id; `example` is one example of its training data, `sample` five more;
-    `files_read` counts the files that were found as they were recorded.
+    in it, by node id; `example` is one example of its training data, `sample` five more; `proof`
+    says that the event which made it is in the audit log; `files_read` counts the files that were
+    found as they were recorded.
     """
 
     home: Path
@@ -57,6 +59,7 @@ class Story:
     batches: dict[str, list[BatchFacts]]
     example: OneExample
     sample: dict[str, Any]
+    proof: EventProof
     files_read: int
 
 
@@ -84,10 +87,11 @@ def tell(home: Path, listener: Listener, *, only: Sequence[str] = ()) -> Story:
             if node["type"] == "DATASET" and node["data"]["namespace"] == DATASETS
         }
         example, sample = ask_example(client, library), ask_sample(client)
+        proof = prove_model(client, *MODEL)
     files = [file for several in batches.values() for batch in several for file in batch.files]
     for uri, digest in files:
         _compare(uri, digest)
-    return Story(home, lineage, batches, example, sample, len(files))
+    return Story(home, lineage, batches, example, sample, proof, len(files))
 
 
 def _refuse_silence() -> None:

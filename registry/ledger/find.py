@@ -16,6 +16,7 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlmodel import Session
 
+from registry.catalog.scope import visible
 from registry.catalog.tables import Dataset
 from registry.catalog.version_tables import Batch, DatasetVersion
 from registry.errors import InvalidInputError, NotFoundError
@@ -71,10 +72,12 @@ def version_members(
 ) -> dict[int, None]:
     """The batch numbers of a version in membership order; of the current one for None.
 
-    A dataset without versions has the batches that were written to it. Raises NotFoundError.
+    A dataset without versions has the batches that were written to it. Raises NotFoundError, also
+    for a dataset out of sight.
     """
     dataset_id = named_id("dataset", namespace, name)
-    if session.execute(select(_dataset.c.id).where(_dataset.c.id == dataset_id)).first() is None:
+    there = select(_dataset.c.id).where(_dataset.c.id == dataset_id, visible(session, "dataset.id"))
+    if session.execute(there).first() is None:
         raise NotFoundError(
             f"There is no dataset {namespace} {name}.", remedy="See: registry datasets list."
         )

@@ -19,6 +19,7 @@ import msgspec
 from sqlalchemy import select
 from sqlmodel import Session
 
+from registry.catalog.scope import hides_any, visible
 from registry.catalog.tables import Dataset, Job, Run, RunFacet
 from registry.catalog.version_tables import Batch, DatasetVersion, ExternalVersion, RunRead
 from registry.errors import NotFoundError
@@ -123,9 +124,13 @@ def read_recipe(
             remedy="A version is made when a run that writes it completes.",
         )
     run_id = bytes(row.scope_id)
-    facets = _facets(session, run_id)
-    said = job_facets(run_id, _OF_JOB)
-    facets |= {facet: _without_marks(payload) for facet, payload in said.items()}
+    # The job of another project may have written here; how it did is that project's to show.
+    hidden = row.job_id is not None and hides_any(session, [bytes(row.job_id)])
+    facets: dict[str, Any] = {}
+    if not hidden:
+        facets = _facets(session, run_id)
+        said = job_facets(run_id, _OF_JOB)
+        facets |= {facet: _without_marks(payload) for facet, payload in said.items()}
     parameters = read_parameters(facets)
     return Recipe(
         namespace,
@@ -133,8 +138,8 @@ def read_recipe(
         row.number,
         row.mode,
         run_id,
-        row.job_namespace or "",
-        row.job_name or "",
+        "" if hidden else row.job_namespace or "",
+        "" if hidden else row.job_name or "",
         read_code(facets),
         parameters,
         read_seed(parameters),
@@ -148,6 +153,7 @@ def _version_row(session: Session, dataset_id: bytes, number: int | None) -> Any
     return session.execute(
         select(
             _version,
+            _run.c.job_id,
             _job.c.namespace.label("job_namespace"),
             _job.c.name.label("job_name"),
         )
@@ -263,7 +269,7 @@ def _inputs(session: Session, run_id: bytes) -> tuple[InputRead, ...]:
             & (_external.c.dataset_id == _read.c.dataset_id)
             & (_external.c.direction == "input"),
         )
-        .where(_read.c.run_id == run_id)
+        .where(_read.c.run_id == run_id, visible(session, "dataset.id"))
         .order_by(_dataset.c.namespace, _dataset.c.name)
     )
     return tuple(InputRead(*row) for row in rows)

@@ -13,7 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import lance
 
@@ -114,11 +114,29 @@ def renew_stale(dataset: lance.LanceDataset, indices: Mapping[str, Kind]) -> Non
 
 
 def _build(dataset: lance.LanceDataset, name: str, kind: Kind, fragments: frozenset[int]) -> None:
-    """One segment over `fragments`; those that overlap with it go, the others stay."""
+    """One segment over `fragments`; those that overlap with it go, the others stay.
+
+    What else the overlapping ones cover is covered too: Lance refuses to leave it without any.
+    """
+    present = rows_of_fragments(dataset).keys()
+    whole = widened(fragments, of_indices(dataset).get(name, []), present)
     segment = dataset.create_index_uncommitted(
-        name, kind, name=name, fragment_ids=sorted(fragments), replace=True
+        name, kind, name=name, fragment_ids=sorted(whole), replace=True
     )
     dataset.commit_existing_index_segments(name, name, [segment])
+
+
+def widened(
+    fragments: frozenset[int], segments: Iterable[frozenset[int]], present: Collection[int]
+) -> frozenset[int]:
+    """`fragments`, and those present ones that segments overlapping with them cover.
+
+    Segments do not overlap but where a compaction and a build met, and Lance could not tell.
+    """
+    whole, others = fragments, [segment.intersection(present) for segment in segments]
+    while grown := [segment for segment in others if segment & whole and segment - whole]:
+        whole = whole.union(*grown)
+    return whole
 
 
 def _rows_in(segment: frozenset[int], rows: Mapping[int, int]) -> int:

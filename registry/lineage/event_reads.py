@@ -4,7 +4,9 @@ Rules:
 1. Only events that are part of the catalog are listed; what stands in quarantine has its own list.
 2. They are ordered by their effective time (the event's own, unless its clock ran ahead), and among
    equals by arrival.
-3. A page ends early once its events weigh `PAGE_BYTES` together; its cursor leads on.
+3. An event is seen by who sees the job, or the dataset, that it is about; what it says of others is
+   shown as it was said.
+4. A page ends early once its events weigh `PAGE_BYTES` together; its cursor leads on.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlmodel import Session
 
 from registry.catalog.names import require_name
 from registry.catalog.paging import Cut, Page, cursor_moment, decode_cursor, encode_cursor
+from registry.catalog.scope import scope_of, visible_sql, visible_text
 from registry.catalog.version_tables import Batch
 from registry.lineage.tables import EventState, LineageEvent
 from registry.moments import to_micros
@@ -63,7 +66,7 @@ def sender_of_batch(session: Session, number: int) -> Sender | None:
 
 def list_events(session: Session, wanted: EventsWanted, cut: Cut) -> Page[bytes]:
     """The events' JSON. Cost: with a namespace, reads over the events of others too."""
-    chosen = _chosen(wanted)
+    chosen = _chosen(session, wanted)
     at, number = _event.c.effective_at, _event.c.id
     query = select(number, at, func.length(_event.c.body)).where(chosen)
     if cut.cursor is not None:
@@ -86,8 +89,8 @@ def list_events(session: Session, wanted: EventsWanted, cut: Cut) -> Page[bytes]
     return Page(tuple(bodies[row[0]] for row in kept), total, end)
 
 
-def _chosen(wanted: EventsWanted) -> ColumnElement[bool]:
-    chosen: ColumnElement[bool] = _event.c.state == EventState.PROJECTED.value
+def _chosen(session: Session, wanted: EventsWanted) -> ColumnElement[bool]:
+    chosen: ColumnElement[bool] = and_(_event.c.state == EventState.PROJECTED.value, _seen(session))
     if wanted.after is not None:
         chosen &= _event.c.effective_at >= wanted.after
     if wanted.before is not None:
@@ -96,6 +99,19 @@ def _chosen(wanted: EventsWanted) -> ColumnElement[bool]:
         require_name(wanted.namespace, path="namespace")
         chosen &= _event.c.namespace == wanted.namespace
     return chosen
+
+
+def _seen(session: Session) -> ColumnElement[bool]:
+    """The condition that what an event is about is in sight."""
+    if scope_of(session).is_everything:
+        return true()
+    about = " OR ".join(
+        f"lineage_event.kind {kind} 'dataset' AND EXISTS (SELECT 1 FROM {table} x "  # noqa: S608 - our own words
+        "WHERE x.namespace = lineage_event.namespace AND x.name = lineage_event.name "
+        f"AND {visible_sql(session, 'x.id')})"
+        for table, kind in (("dataset", "="), ("job", "<>"))
+    )
+    return visible_text(session, about)
 
 
 def _fitting(rows: Any) -> list[Any]:

@@ -75,6 +75,7 @@ class Arrival:
     state: EventState = EventState.PROJECTED
     reason: QuarantineReason | None = None
     detail: str | None = None
+    target_project_id: str | None = None
     duplicate: bool = False
     event_id: int = 0
     door_warnings: int = -1
@@ -86,6 +87,7 @@ class Arrival:
         del self.event.warnings[self.door_warnings :]
         self.duplicate, self.event_id = False, 0
         self.state, self.reason, self.detail = EventState.PROJECTED, None, None
+        self.target_project_id = None
 
     @property
     def wins(self) -> bytes:
@@ -207,6 +209,7 @@ def _judge(arrival: Arrival, claims: Claims, now: int) -> None:
             QuarantineReason.OUTSIDE_PROJECT,
             f"{outside.namespace} {outside.name} belongs to another project than its sender's.",
         )
+        arrival.target_project_id = claims.owner(outside.namespace, outside.name)
     arrival.others = read_other_names(event)
     arrival.denied = denied_names(event, arrival.others, claims, sender.project_id)
 
@@ -288,6 +291,7 @@ def _event_row(arrival: Arrival, now: int) -> dict[str, Any]:
         "state": arrival.state.value,
         "reason": None if arrival.reason is None else arrival.reason.value,
         "detail": arrival.detail,
+        "target_project_id": arrival.target_project_id,
         "denied": _denied_text(arrival.denied),
         "warnings": encode_warnings(event.warnings),
         "body": event.body,
@@ -325,8 +329,8 @@ def _allot_owners(session: Session, arrivals: Sequence[Arrival], claims: Claims)
     rows: dict[bytes, tuple[bytes, str, str]] = {}
     for arrival in arrivals:
         event = arrival.event
-        for dataset in event.datasets():
-            named = dataset.named
+        others = (other.named for other in arrival.others if other.kind == "dataset")
+        for named in (*(dataset.named for dataset in event.datasets()), *others):
             owner = claims.owner(named.namespace, named.name)
             rows.setdefault(named.id, (named.id, "dataset", owner))
         if event.kind is not EventKind.DATASET:

@@ -6,6 +6,8 @@ Rules (DESIGN §1.6):
 2. A run id used by two jobs cannot be released: that would mix two runs. It can be rejected.
 3. A rejected event stays in the log, and is never projected.
 4. Both are audit entries in the same transaction.
+5. An event concerns the project that sent it; one that would have written another project's name
+   concerns that project too, and it is that project's to release or reject.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlmodel import Session
 
 from registry.actors.claims import Claims
@@ -22,6 +24,7 @@ from registry.actors.tables import Account, Project
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.canonical import digest_text
+from registry.catalog.scope import scope_of
 from registry.errors import ConflictError, NotFoundError
 from registry.lineage.ingest import allot_arrivals, project_events
 from registry.lineage.reproject import settle_contested, stored_arrival
@@ -52,8 +55,15 @@ class QuarantinedEvent:
 def list_quarantined(
     session: Session, *, after: int = 0, limit: int = 100
 ) -> tuple[list[QuarantinedEvent], int]:
-    """Quarantined events after an id, in order of arrival, and how many there are in all."""
-    held = _event.c.state == EventState.QUARANTINED
+    """Quarantined events after an id, in order of arrival, and how many there are in all.
+
+    A confined session sees those that its projects sent, or would have been written to (rule 5).
+    """
+    held: ColumnElement[bool] = _event.c.state == EventState.QUARANTINED
+    scope = scope_of(session)
+    if scope.projects is not None:
+        mine = sorted(scope.projects)
+        held &= _event.c.project_id.in_(mine) | _event.c.target_project_id.in_(mine)
     total = session.execute(select(func.count()).select_from(_event).where(held)).scalar_one()
     query = (
         select(_event, _project.c.name.label("project"), _account.c.name.label("sender"))
@@ -120,15 +130,39 @@ def reject_event(session: Session, digest: bytes, *, actor: str, now: datetime) 
     return EventState.REJECTED
 
 
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Whom an event in the log concerns: who sent it, from which project, and whose it is to
+    release (project ids).
+    """
+
+    account_id: str
+    project_id: str
+    owner_id: str
+
+
+def parties_of(session: Session, digest: bytes) -> Parties:
+    """Whom an event concerns (rule 5). Raises NotFoundError."""
+    columns = (_event.c.account_id, _event.c.project_id, _event.c.target_project_id)
+    row = session.execute(select(*columns).where(_event.c.digest == digest)).one_or_none()
+    if row is None:
+        raise missing_event(digest)
+    return Parties(row[0], row[1], row[2] or row[1])
+
+
+def missing_event(digest: bytes) -> NotFoundError:
+    """The error for an event that is not there, or that the actor may not see."""
+    return NotFoundError(
+        f"There is no event {digest_text(digest)}.", remedy="See: registry events quarantine list."
+    )
+
+
 def _held(session: Session, digest: bytes) -> Any:
     row = session.execute(
         select(_event).where(_event.c.digest == digest).with_for_update()
     ).one_or_none()
     if row is None:
-        raise NotFoundError(
-            f"There is no event {digest_text(digest)}.",
-            remedy="See: registry events quarantine list.",
-        )
+        raise missing_event(digest)
     if row.state != EventState.QUARANTINED:
         raise ConflictError(
             f"The event {digest_text(digest)} is {row.state}, not quarantined.",

@@ -5,7 +5,9 @@ Rules:
    received and never changes.
 2. `effective_at`, `project_id` and `denied` are allotted at the first sight of the event, and a
    rebuild reads them.
-3. `scope_id` is the run, or the job or dataset where the event has no run.
+3. `target_project_id` is the project that owns the name which an event outside its own project
+   would have written; NULL for every other event.
+4. `scope_id` is the run, or the job or dataset where the event has no run.
 """
 
 from __future__ import annotations
@@ -68,6 +70,7 @@ class LineageEvent(SQLModel, table=True):
     state: str = Field(sa_column=Column(Text, nullable=False))
     reason: str | None = Field(sa_column=Column(Text))
     detail: str | None = Field(sa_column=Column(Text))
+    target_project_id: str | None = Field(sa_column=Column(Text))
     denied: str | None = Field(sa_column=Column(Text))
     warnings: str | None = Field(sa_column=Column(Text))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

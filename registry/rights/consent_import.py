@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
@@ -77,7 +78,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A chunk ready to be kept; `rows` lack only who recorded them and when."""
+    """A chunk ready to be kept; `rows` are as the table has them."""
 
     size: int
     rows: list[tuple[Any, ...]]
@@ -85,7 +86,9 @@ class Prepared:
     key_version: int
 
 
-def prepare_chunk(table: pa.Table, keyring: Keyring, purposes: Purposes) -> Prepared:
+def prepare_chunk(
+    table: pa.Table, keyring: Keyring, purposes: Purposes, *, actor: str, now: datetime
+) -> Prepared:
     """Check a chunk (`FIELDS`, texts; absent ones are null) and key its people (rules 2 and 3).
 
     Raises InvalidInputError for a column that is not known or no text, or too many rows. Cost: some
@@ -98,32 +101,32 @@ def prepare_chunk(table: pa.Table, keyring: Keyring, purposes: Purposes) -> Prep
     keyed = subjects.keys_of_pairs(_texts(columns["scheme"]), _texts(columns["value"]))
     refusals: dict[int, RefusedRow] = {}
     keys = keyed.keys.to_pylist()
-    for row, key in enumerate(keys):
-        if key is None:
-            why = _why_not(columns["scheme"][row], columns["value"][row])
-            refusals[row] = RefusedRow(row, "subject", why)
+    if keyed.keys.null_count:
+        for row, key in enumerate(keys):
+            if key is None:
+                why = _why_not(columns["scheme"][row], columns["value"][row])
+                refusals[row] = RefusedRow(row, "subject", why)
     _check_words(columns, purposes, refusals)
     starts = _moments(columns["at"], "at", refusals, needed=True)
-    ends = _moments(columns["expires_at"], "expires_at", refusals, needed=False)
-    for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if start is not None and end is not None and end <= start:
-            refusals.setdefault(row, RefusedRow(row, "expires_at", "it ends before it begins"))
+    ends = _ends(columns["expires_at"], starts, refusals)
     explicit = _truths(columns["explicit"], refusals)
     made = zip(
         keys,
-        [keyed.key_version] * len(keys),
+        repeat(keyed.key_version),
         columns["purpose"],
         columns["status"],
         starts,
         ends,
+        repeat(to_micros(now)),
         *(columns[name] for name in ("notice", "evidence", "jurisdiction")),
         explicit,
         columns["controller"],
-        strict=True,
+        repeat(actor),
+        strict=False,
     )
-    rows = (
-        [each for row, each in enumerate(made) if row not in refusals] if refusals else list(made)
-    )
+    rows = list(made)
+    if refusals:
+        rows = [each for row, each in enumerate(rows) if row not in refusals]
     refused = tuple(refusals[row] for row in sorted(refusals))
     return Prepared(len(keys), rows, refused, keyed.key_version)
 
@@ -146,8 +149,7 @@ def keep_chunk(
             path="first",
         )
     require_live(session, Purpose.SUBJECT, chunk.key_version)
-    received = to_micros(now)
-    rows = [(*row[:6], received, *row[6:], actor) for row in chunk.rows]
+    rows = chunk.rows
     insert_rows(session, _event, COLUMNS, rows)
     after = Progress(
         first + chunk.size,
@@ -208,15 +210,22 @@ def _columns(table: pa.Table) -> dict[str, _Column]:
         if name not in table.column_names:
             found[name] = [None] * table.num_rows
             continue
-        values = table.column(name).to_pylist()
-        if any(value is not None and not isinstance(value, str) for value in values):
+        column = table.column(name)
+        if not _is_text(column.type):
             raise InvalidInputError(
                 f"The column {name} holds something other than text.",
                 remedy="Send every column as text.",
                 path=name,
             )
-        found[name] = [value or None for value in values]
+        values = column.to_pylist()
+        found[name] = [value or None for value in values] if "" in values else values
     return found
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.null())
 
 
 def _texts(values: _Column) -> pa.Array:
@@ -264,14 +273,27 @@ def _is_too_much(text: str | None) -> bool:
 def _moments(
     values: _Column, name: str, refusals: dict[int, RefusedRow], *, needed: bool
 ) -> list[int | None]:
-    found: list[int | None] = []
-    for row, text in enumerate(values):
-        micros = None if text is None else _micros(text)
-        if micros is None and (needed or text is not None):
-            why = "it is missing" if text is None else f"{text[:40]!r} is no time"
-            refusals.setdefault(row, RefusedRow(row, name, why))
-        found.append(micros)
+    found = [None if text is None else _micros(text) for text in values]
+    if None in found:
+        for row, micros in enumerate(found):
+            text = values[row]
+            if micros is None and (needed or text is not None):
+                why = "it is missing" if text is None else f"{text[:40]!r} is no time"
+                refusals.setdefault(row, RefusedRow(row, name, why))
     return found
+
+
+def _ends(
+    values: _Column, starts: list[int | None], refusals: dict[int, RefusedRow]
+) -> list[int | None]:
+    """When each event ends; none does before it begins."""
+    if not any(values):
+        return values
+    ends = _moments(values, "expires_at", refusals, needed=False)
+    for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        if start is not None and end is not None and end <= start:
+            refusals.setdefault(row, RefusedRow(row, "expires_at", "it ends before it begins"))
+    return ends
 
 
 @lru_cache(maxsize=65_536)
@@ -285,6 +307,8 @@ def _micros(text: str) -> int | None:
 
 
 def _truths(values: _Column, refusals: dict[int, RefusedRow]) -> list[int | None]:
+    if not any(values):
+        return values
     found: list[int | None] = []
     for row, text in enumerate(values):
         truth = None if text is None else _TRUTH.get(text.lower())

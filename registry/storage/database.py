@@ -87,13 +87,16 @@ class Database:
             connection.rollback()
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, at_once: bool = False) -> Iterator[Session]:
         """A session whose changes are durable when the block ends without an error.
 
-        Raises StorageUnavailableError when the database is locked, full or gone.
+        `at_once` is for background work that can come again: another process that holds SQLite is
+        not waited for, because this process's own writers would wait with it. Raises
+        StorageUnavailableError when the database is locked, full or gone.
         """
         with _as_unavailable(), self._turn(), self.engine.connect() as connection:
-            connection = connection.execution_options(registry_writes=True)
+            options = {"registry_writes": True, "registry_at_once": at_once}
+            connection = connection.execution_options(**options)
             with connection.begin(), Session(connection, autoflush=False) as session:
                 yield session
                 session.flush()
@@ -104,14 +107,14 @@ class Database:
         with _as_unavailable(), self.engine.connect() as connection:
             yield connection
 
-    def transact(self, work: Callable[[Session], T]) -> T:
+    def transact(self, work: Callable[[Session], T], *, at_once: bool = False) -> T:
         """Run `work` in a write transaction, again on deadlock or serialization failure.
 
         `work` must be free of effects outside the session, because it may run several times.
         """
         for attempt in range(_ATTEMPTS):
             try:
-                with self.write() as session:
+                with self.write(at_once=at_once) as session:
                     return work(session)
             except StorageUnavailableError as error:
                 last = attempt == _ATTEMPTS - 1
@@ -160,8 +163,17 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("registry_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("registry_at_once", False):
+        writes = options.get("registry_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        return
+    patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
 
 
 @contextmanager

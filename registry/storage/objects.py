@@ -87,10 +87,10 @@ class Objects:
         except NotFoundError:
             return
 
-    def names(self, prefix: str) -> Iterator[str]:
-        """The names under a prefix, in no order."""
+    def names(self, prefix: str, *, after: str | None = None) -> Iterator[str]:
+        """The names under a prefix, in no order; only those that sort behind `after`, if given."""
         with _as_unavailable(prefix):
-            for page in obstore.list(self._store, prefix=prefix):
+            for page in obstore.list(self._store, prefix=prefix, offset=after):
                 for item in page:
                     yield item["path"]
 

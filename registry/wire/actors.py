@@ -92,3 +92,85 @@ class ProjectList(BaseModel):
     """Every project by name."""
 
     projects: list[ProjectShown]
+
+
+class DatasetScope(Body):
+    """The dataset or model to whose lineage a role is confined."""
+
+    namespace: str
+    name: str
+
+
+class NewBinding(Body):
+    """Gives a role to an account. `expires` is an ISO 8601 duration from now, or null for no end.
+
+    With a `scope` the role is confined to that dataset's lineage, across projects, and has an end.
+    """
+
+    account: str
+    role: str
+    project: str | None = Field(default=None, description="A project, or * for every one.")
+    expires: str | None = Field(default=None, description="ISO 8601 duration, such as P90D.")
+    scope: DatasetScope | None = None
+
+
+class BindingShown(BaseModel):
+    """Who has which role where, until when, and by whom it was given (an account id)."""
+
+    id: str
+    account: str
+    role: str
+    project: str
+    scope: str | None = Field(description="Node id of the dataset whose lineage it is for.")
+    granted_by: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class BindingList(BaseModel):
+    """The bindings, by account, project and role."""
+
+    bindings: list[BindingShown]
+
+
+class NewAccessRequest(Body):
+    """Asks for a role for a while. `for` is an ISO 8601 duration from the approval on."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    role: str
+    why: str
+    duration: str = Field(alias="for", description="ISO 8601 duration, such as P7D.")
+    project: str | None = Field(default=None, description="A project, or * for every one.")
+    scope: DatasetScope | None = None
+
+
+class AccessDenial(Body):
+    """Why a request is denied."""
+
+    why: str
+
+
+class AccessRequestShown(BaseModel):
+    """A request for access and what became of it."""
+
+    id: str
+    account: str
+    role: str
+    project: str
+    scope: str | None
+    duration: str = Field(serialization_alias="for")
+    why: str
+    state: str
+    asked_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    note: str | None
+    binding: str | None = Field(description="The binding that an approval gave.")
+
+
+class AccessRequestList(BaseModel):
+    """Requests, the newest first: the actor's own, and those that are theirs to decide."""
+
+    requests: list[AccessRequestShown]
+    total_count: int = Field(serialization_alias="totalCount")

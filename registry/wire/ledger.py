@@ -219,6 +219,7 @@ class LocatedShown(BaseModel):
     examples: int
     by_dataset: list[LocatedIn]
     coverage: list[CoverageShown]
+    beyond_scope: bool = Field(description="Some batches are not yours to see.")
 
 
 class VersionAsked(_Asked):

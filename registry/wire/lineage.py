@@ -45,12 +45,17 @@ Truncated = Annotated[
     Field(description="Ours: what cut the graph short; null where it is whole."),
 ]
 
+BeyondScope = Annotated[
+    bool, Field(description="Ours: whether something on the way is not yours to see.")
+]
+
 
 class LineageAnswer(TypedDict):
     """The lineage of a node, sorted by node id."""
 
     graph: list[NodeAnswer]
     truncated: Truncated
+    beyondScope: BeyondScope
 
 
 class ColumnInput(TypedDict):
@@ -96,6 +101,7 @@ class ColumnLineageAnswer(TypedDict):
 
     graph: list[ColumnNodeAnswer]
     truncated: Truncated
+    beyondScope: BeyondScope
 
 
 class UpstreamJob(TypedDict):
@@ -137,3 +143,4 @@ class UpstreamAnswer(TypedDict):
 
     runs: list[UpstreamRun]
     truncated: Truncated
+    beyondScope: BeyondScope

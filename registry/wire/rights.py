@@ -249,6 +249,7 @@ class FactShown(BaseModel):
     value: str | None
     grade: str | None = Field(description="measured, asserted, verified or declared.")
     verified_by: str | None = None
+    evidence: str | None = None
 
 
 class SignalShown(BaseModel):
@@ -287,12 +288,13 @@ class SourceShownInFull(BaseModel):
     opt_out: list[SignalShown]
 
 
-class TermsAsked(_Asked):
-    """A version of a dataset; without one the current."""
+class SourceList(BaseModel):
+    """A page of the sources of a version, in its order."""
 
-    namespace: Name
-    name: Name
-    version: int | None = Field(default=None, ge=1, lt=2**63)
+    version: int
+    sources: list[SourceShownInFull]
+    total: int = Field(serialization_alias="totalCount")
+    next: str | None
 
 
 class BatchTermsShown(BaseModel):
@@ -300,7 +302,6 @@ class BatchTermsShown(BaseModel):
 
     batch: int
     terms: TermsShown
-    sources: list[int] = Field(description="Batches whose terms count here.")
     licenses: dict[str, int | None] = Field(
         description="Licence texts that count, with examples where they were summed."
     )

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import Session
 
-from registry.actors.accounts import roles_of
+from registry.actors.bindings import roles_held
 from registry.actors.claims import Claim, Claims
 from registry.actors.projects import (
     ProjectView,
@@ -109,10 +109,10 @@ def test_strict_cannot_be_taken_back(house: House) -> None:
 def test_strict_leaves_the_first_account_one_role(house: House) -> None:
     with house.database.write() as session:
         first = session.execute(select(_token.c.account_id, _token.c.project_id)).one()
-        held = roles_of(session, first.account_id, first.project_id, now=house.clock())
+        held = roles_held(session, first.account_id, first.project_id, now=house.clock())
         assert held == (set(Role) if house.settings.embedded else {Role.ADMINISTRATOR})
         change_project(session, "default", strict=True, actor="someone", now=house.clock())
-        held = roles_of(session, first.account_id, first.project_id, now=house.clock())
+        held = roles_held(session, first.account_id, first.project_id, now=house.clock())
         assert held == {Role.ADMINISTRATOR}
 
 
@@ -123,7 +123,7 @@ def test_strict_leaves_other_accounts_their_roles(house: House, make_token: Toke
         ada = session.execute(
             select(_token.c.account_id, _token.c.project_id).order_by(_token.c.id.desc()).limit(1)
         ).one()
-        held = roles_of(session, ada.account_id, ada.project_id, now=house.clock())
+        held = roles_held(session, ada.account_id, ada.project_id, now=house.clock())
     assert held == {Role.STEWARD, Role.VIEWER}
 
 

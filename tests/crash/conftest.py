@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from registry.app import prepare_database
+from registry.audit.check import check_log
+from registry.audit.kept import KeptCheckpoints
+from registry.audit.notes import VerifierKey
 from registry.clock import system_clock
+from registry.keys.listing import list_keys
+from registry.keys.tables import Purpose
 from registry.lineage.events import read_event
 from registry.lineage.reproject import rebuild
 from registry.lineage.tables import EventState, LineageEvent
@@ -18,8 +23,10 @@ from registry.settings import Settings
 from registry.storage.columns import table_of
 from registry.storage.database import Database
 from registry.storage.home import local_token
+from registry.storage.objects import Objects
 from tests.cli.conftest import Process
 from tests.lineage.making import batch, dataset, encoded, facet, run_event
+from tests.live import grant_every_role
 from tests.stores import ALLOTTED, dump, dump_projected
 
 LOCK_TIMEOUT_SECONDS = "0.3"
@@ -71,6 +78,10 @@ def make_site(tmp_path: Path) -> Iterator[Callable[[Settings], Site]]:
 
     def make(settings: Settings) -> Site:
         token = prepare_database(settings).secret or local_token(settings)
+        if not settings.embedded:
+            database = Database(settings.database)
+            grant_every_role(database)
+            database.close()
         return Site(settings, token, processes)
 
     yield make
@@ -132,7 +143,18 @@ def check_whole(settings: Settings, taken: set[bytes]) -> None:
                 "LEFT JOIN dataset_version v ON v.scope_id = r.id AND v.dataset_id = s.dataset_id "
                 "WHERE r.state = 'COMPLETED' AND s.direction = 'output' AND v.number IS NULL"
             ).scalar_one()
+            keys = [
+                VerifierKey(None, key.public_key)
+                for key in list_keys(session, Purpose.SIGNING)
+                if key.public_key is not None
+            ]
         assert (entries, unversioned) == (len(log), 0)
+        outside = list(KeptCheckpoints(Objects(settings.ledger)).all())
+        with database.read() as session:
+            report = check_log(session, keys, outside)
+        # A server that was killed at once signed nothing yet; one that signed has one origin.
+        opened = [notice for notice in report.notices if "was opened" in notice]
+        assert (report.findings, opened) == ([], [])
         before = dump_projected(database), dump(database, ALLOTTED)
         rebuild(database, clock=system_clock, actor="tests")
         assert (dump_projected(database), dump(database, ALLOTTED)) == before

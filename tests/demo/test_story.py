@@ -320,3 +320,10 @@ def test_the_command_reads_the_whole_library(tmp_path: Path) -> None:
         MODEL_NODE,
         "dataset:file://demo:docstrings/raw",
     }
+
+
+def test_the_event_that_made_the_model_is_in_the_audit_log(told: Told) -> None:
+    proof = told.story.proof
+    at = {"start": proof.index, "end": proof.index}
+    entry = told.client.get("/api/v1/audit/entries", at)["entries"][0]
+    assert entry["payload"]["event"] == proof.event

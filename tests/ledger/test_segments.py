@@ -103,3 +103,11 @@ def test_the_worker_leaves_few_fragments_and_one_segment(
     assert [len(part.segments) for part in table.describe_indices()] == [1] * 3
     assert len(table.get_fragments()) <= 2
     assert len(index.find_ids([example_id(address(201, 0)), example_id(address(3, 0))])) == 2
+
+
+def test_a_segment_is_built_over_all_that_overlapping_ones_cover() -> None:
+    held = [frozenset({1, 2}), frozenset({2, 3, 9}), frozenset({3, 4}), frozenset({5, 6})]
+    present = {1, 2, 3, 4, 5, 6}
+    assert segments.widened(frozenset({1}), held, present) == {1, 2, 3, 4}
+    assert segments.widened(frozenset({6}), held, present) == {5, 6}
+    assert segments.widened(frozenset({7}), held, present) == {7}

@@ -1,0 +1,135 @@
+"""One request for every route: what the authorization matrix asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.api.town import event, run_of
+
+DIGEST = "ab" * 32
+SPEECH = "/api/v1/namespaces/s3%3A%2F%2Fspeech"
+CLEAN = {"namespace": "s3://speech", "name": "clean"}
+NODE = "dataset:s3://speech:clean"
+
+# Routes that everybody may ask, then everybody who is known, and why that is so.
+EXEMPT = {
+    "GET /healthz": "says that the process answers, and nothing else",
+    "GET /readyz": "says that the database answers, and nothing else",
+}
+
+FOR_EVERYBODY_KNOWN = {
+    "GET /openapi.json": "says what the server speaks, and nothing of what it holds",
+    "POST /api/v1/access-requests": "who holds no role yet may ask for one",
+    "GET /api/v1/access-requests": "lists what the asker filed",
+    "GET /api/v1/access-requests/{request_id}": "shows what the asker filed",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to a route; of a path with `{digest}` the held event's digest takes the place."""
+
+    route: str
+    path: str
+    json: Any = None
+    params: dict[str, Any] | None = None
+    content: bytes | None = None
+
+    @property
+    def method(self) -> str:
+        return self.route.split()[0]
+
+    def ask(self, town: Any, who: str | None, **values: str) -> Any:
+        """The answer to it."""
+        options = {"json": self.json, "params": self.params, "content": self.content}
+        given = {name: value for name, value in options.items() if value is not None}
+        return town.ask(who, self.method, self.path.format(**values), **given)
+
+
+def get(path: str, ask: str | None = None, **params: Any) -> Call:
+    """A GET of a route, by another path where the route has parameters."""
+    return Call(f"GET /api/v1{path}", ask or f"/api/v1{path}", params=params or None)
+
+
+def post(path: str, body: Any, ask: str | None = None, method: str = "POST") -> Call:
+    """A POST of a route."""
+    return Call(f"{method} /api/v1{path}", ask or f"/api/v1{path}", json=body)
+
+
+_IN = "/namespaces/{namespace}"
+_OF = _IN + "/datasets/{dataset}"
+_JOB = _IN + "/jobs/{job}"
+_REFINE = "/api/v1/namespaces/jobs/jobs/refine"
+_ROLE = {"role": "viewer", "why": "to look", "for": "P1D"}
+
+CALLS: tuple[Call, ...] = (
+    Call("GET /metrics", "/metrics"),
+    Call("GET /openapi.json", "/openapi.json"),
+    *(
+        Call(f"POST {base}", base, json=event("told", writes=("s3://speech told",)))
+        for base in ("/api/v1/lineage", "/v1/lineage", "/lineage", "/")
+    ),
+    *(
+        Call(f"POST {base}/batch", f"{base}/batch", json=[event("t2", writes=("s3://speech t2",))])
+        for base in ("/api/v1/lineage", "/v1/lineage", "/lineage")
+    ),
+    get("/events/quarantine"),
+    post("/events/quarantine/{digest}/release", None, "/api/v1/events/quarantine/{digest}/release"),
+    post("/events/quarantine/{digest}/reject", None, "/api/v1/events/quarantine/{digest}/reject"),
+    get("/tokens"),
+    post("/tokens", {"name": "", "roles": ["viewer"]}),
+    post("/tokens/{token_id}/revoke", None, "/api/v1/tokens/none/revoke"),
+    get("/projects"),
+    post("/projects", {"name": ""}),
+    get("/projects/{project}", "/api/v1/projects/speech"),
+    post("/projects/{project}", {}, "/api/v1/projects/speech", method="PATCH"),
+    post("/projects/{project}/claims", {"namespace": ""}, "/api/v1/projects/speech/claims"),
+    Call(
+        "DELETE /api/v1/projects/{project}/claims/{claim_id}", "/api/v1/projects/speech/claims/999"
+    ),
+    get("/bindings"),
+    post("/bindings", {"account": "nobody", "role": "viewer"}),
+    Call("DELETE /api/v1/bindings/{binding_id}", "/api/v1/bindings/none"),
+    get("/access-requests"),
+    post("/access-requests", {**_ROLE, "why": " "}),
+    get("/access-requests/{request_id}", "/api/v1/access-requests/none"),
+    post("/access-requests/{request_id}/approve", None, "/api/v1/access-requests/none/approve"),
+    post("/access-requests/{request_id}/deny", {"why": "no"}, "/api/v1/access-requests/none/deny"),
+    Call(
+        "PUT /api/v1/ledger/objects/{sha256}",
+        f"/api/v1/ledger/objects/{DIGEST}?kind=examples",
+        content=b"{}",
+    ),
+    get("/audit/checkpoint"),
+    post("/audit/checkpoint", None),
+    get("/audit/entries"),
+    get("/audit/proofs/inclusion", index=10**9),
+    get("/audit/proofs/consistency", first=10**9),
+    post("/trace", {"dataset": CLEAN, "example_id": "none"}),
+    post("/samples", {"dataset": CLEAN, "size": 1, "seed": 1}),
+    post("/subjects/locate", {"subject": {"scheme": "email", "value": "a@example.org"}}),
+    post("/versions/recipe", {"dataset": CLEAN}),
+    post("/versions/verify", {"dataset": CLEAN}),
+    get("/namespaces"),
+    get(_IN, SPEECH),
+    get(_IN + "/datasets", f"{SPEECH}/datasets"),
+    get(_OF, f"{SPEECH}/datasets/clean"),
+    get(_OF + "/versions", f"{SPEECH}/datasets/clean/versions"),
+    get(_OF + "/versions/{version}", f"{SPEECH}/datasets/clean/versions/1"),
+    get(_OF + "/batches", f"{SPEECH}/datasets/clean/batches"),
+    get("/jobs"),
+    get(_IN + "/jobs", "/api/v1/namespaces/jobs/jobs"),
+    get(_JOB, _REFINE),
+    get(_JOB + "/runs", f"{_REFINE}/runs"),
+    get("/jobs/runs/{run_id}", f"/api/v1/jobs/runs/{run_of('refine')}"),
+    get("/jobs/runs/{run_id}/facets", f"/api/v1/jobs/runs/{run_of('refine')}/facets", type="run"),
+    get("/lineage", nodeId=NODE),
+    get("/column-lineage", nodeId=NODE),
+    get("/runlineage/upstream", runId=run_of("refine")),
+    get("/search", q="e"),
+    get("/tags"),
+    get("/events/lineage"),
+    get("/events"),
+    get("/events/{namespace:path}", "/api/v1/events/jobs"),
+)
