@@ -23,6 +23,7 @@ from fastapi import APIRouter, FastAPI
 from registry import __version__
 from registry.actors.accounts import SYSTEM
 from registry.actors.first import begin, is_begun
+from registry.actors.log_ins import LogIns
 from registry.actors.projects import ClaimsReader
 from registry.actors.token_cache import TokenCache
 from registry.api import (
@@ -129,6 +130,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         ledger = open_ledger(place, keyring)
         sweep = Sweep(place, cast("Engine", settings.sweep_engine), ledger.store)
         decisions = _open_access(database, clock)
+        log_ins = LogIns(settings, database, keyring, clock, decisions.rules.conflicts)
     except BaseException:
         database.close()
         raise
@@ -146,6 +148,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         database=database,
         clock=clock,
         tokens=TokenCache(database, clock),
+        log_ins=log_ins,
         access=decisions,
         events=events,
         ledger=ledger,
@@ -197,6 +200,7 @@ def close_house(house: House) -> None:
     """Write what is still in memory, if that can be, and close the database."""
     try:
         house.tokens.write_uses()
+        house.log_ins.sessions.write_uses()
     except StorageUnavailableError as error:
         _log.warning("when tokens were last used is not kept: %s", error)
     finally:
@@ -258,6 +262,8 @@ def running(house: House, *, background: bool) -> Iterator[None]:
         if background:
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
             stack.enter_context(repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS))
+            uses = house.log_ins.sessions.write_uses
+            stack.enter_context(repeating(uses, every_seconds=60.0))
             if house.settings.embedded:
                 stack.enter_context(Workers(house).running())
         yield
