@@ -40,6 +40,7 @@ from registry.api import (
     projects,
     quarantine,
     search,
+    setup_links,
     tokens,
     tracing,
     versions,
@@ -47,6 +48,7 @@ from registry.api import (
 from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
 from registry.api.problems import install_problems
+from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
@@ -68,6 +70,8 @@ from registry.storage.database import Database
 from registry.storage.home import TOKEN_FILE, local_token, make_home, write_token
 from registry.storage.homelock import join
 from registry.storage.migrate import require_schema, upgrade_schema
+from registry.web import home, log_in, set_up
+from registry.web.errors import error_page
 from registry.workers.loop import Workers
 from registry.workers.repeat import repeating
 
@@ -95,6 +99,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     ingest.router,
     quarantine.router,
     tokens.router,
+    setup_links.router,
     projects.router,
     access.router,
     objects.router,
@@ -108,6 +113,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     search.router,
     events.router,  # takes every path below /events that no router before it took
 )
+
+PAGES: tuple[APIRouter, ...] = (home.router, log_in.router, set_up.router)
 
 
 def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
@@ -303,9 +310,15 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install_problems(app)
+    app.state.error_page = error_page
     app.add_middleware(EncodedPaths)
     app.add_middleware(ingest.ShortCut)
-    for router in ROUTERS:
+    app.add_middleware(Transport, plain_allowed=settings.allow_plain_http)
+    if settings.trusted_proxies:
+        from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    for router in (*ROUTERS, *PAGES):
         app.include_router(router)
     return app
 
