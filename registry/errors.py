@@ -176,11 +176,10 @@ class ThrottledError(UnavailableError):
 
     code = "too_many_attempts"
 
-    def __init__(self, *, retry_after_seconds: int) -> None:
-        super().__init__(
-            "Too many log-ins failed under this name or from this address.",
-            remedy=f"Wait {retry_after_seconds} seconds, then try again.",
-        )
+    def __init__(
+        self, detail: str, *, remedy: str, path: str | None = None, retry_after_seconds: int = 60
+    ) -> None:
+        super().__init__(detail, remedy=remedy, path=path)
         self.retry_after_seconds = retry_after_seconds
 
 

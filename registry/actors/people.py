@@ -126,7 +126,7 @@ def _remake_roles(
 def _with_project_ids(session: Session, grants: _Grants) -> _Grants:
     names = sorted({name for name, _role in grants if name.isprintable()})
     query = select(_project.c.name, _project.c.id).where(_project.c.name.in_(names))
-    ids = dict(session.execute(query).tuples())
+    ids: dict[str, str] = {row[0]: row[1] for row in session.execute(query)}
     ids[EVERY_PROJECT] = EVERY_PROJECT
     for name in sorted(set(names) - set(ids)):
         _log.warning("a group gives roles in the project %r, which there is not", name)

@@ -56,8 +56,12 @@ def count_attempt(session: Session, tried: Sequence[Tried], *, now: datetime) ->
         mine = _throttle.c.key == one.key
         row = session.execute(select(_throttle).where(mine).with_for_update()).one()
         if row.blocked_until > now:
-            left = (row.blocked_until - now) / timedelta(seconds=1)
-            raise ThrottledError(retry_after_seconds=int(left) + 1)
+            seconds = int((row.blocked_until - now).total_seconds()) + 1
+            raise ThrottledError(
+                "Too many log-ins failed under this name or from this address.",
+                remedy=f"Wait {seconds} seconds, then try again.",
+                retry_after_seconds=seconds,
+            )
         failures = row.failures + 1
         until = now + wait_after(failures, one.free)
         values = {"failures": failures, "last_at": now, "blocked_until": until}
