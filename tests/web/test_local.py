@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
@@ -15,6 +13,7 @@ from registry.actors.tables import Account, Role
 from registry.request import House
 from registry.storage.columns import table_of
 from tests.clock import FrozenClock
+from tests.conftest import TokenMaker
 from tests.stores import dump_all
 from tests.web.conftest import PASSWORD, another, csrf_in, entries, log_in, set_up
 
@@ -260,10 +259,11 @@ def test_a_password_is_changed_by_who_knows_it(house: House, browser: TestClient
 
 
 def test_a_lost_password_is_set_anew_by_a_new_link(
-    house: House, browser: TestClient, admin: Any
+    house: House, browser: TestClient, make_token: TokenMaker
 ) -> None:
     set_up(house, browser)
-    made = admin.post("/api/v1/setup-links", {})
+    program = another(browser, headers={"Authorization": f"Bearer {make_token(*Role)}"})
+    made = program.post("/api/v1/setup-links").json()
     assert made["url"] is None
     fresh = another(browser)
     page = fresh.get(made["path"])
