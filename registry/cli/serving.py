@@ -22,6 +22,8 @@ from registry.errors import SettingsError, SetupError
 from registry.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from registry.request import House
 
 BACKLOG = 2048
@@ -68,25 +70,30 @@ def serve(
         note(f"Serving {_home_text(settings)} at {url} (stop with Ctrl-C)")
         _offer_setup(house, settings.public_url or url)
         _tune_interpreter()
-        import uvicorn
+        _run(create_app(settings, house=house), settings, listener)
 
-        config = uvicorn.Config(
-            create_app(settings, house=house),
-            loop="auto",  # uvloop where there is one
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # whose word counts is a setting of ours (registry.app)
-            ssl_certfile=settings.tls_certificate or None,
-            ssl_keyfile=settings.tls_key or None,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+
+def _run(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
+    """Serve the application on the socket until told to stop."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        loop="auto",  # uvloop where there is one
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whose word counts is a setting of ours (registry.app)
+        ssl_certfile=settings.tls_certificate or None,
+        ssl_keyfile=settings.tls_key or None,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def worker(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -10,12 +11,15 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from registry.actors.accounts import SYSTEM
+from registry.actors.people import give_role
 from registry.actors.person_tables import LogInState, PersonIdentity, ProviderBinding
 from registry.actors.projects import create_project
 from registry.actors.sessions import roles_by_project
 from registry.actors.tables import Account, Role
 from registry.request import House
+from registry.settings import Settings
 from registry.storage.columns import table_of
+from tests.live import open_registry
 from tests.stores import dump_all
 from tests.web.conftest import Provider, another, browser_of, csrf_in, entries
 
@@ -81,8 +85,6 @@ def test_roles_are_made_anew_at_each_log_in(
     with provided.database.write() as session:
         made = create_project(session, "speech", actor=SYSTEM, now=provided.clock())
         # What somebody here granted is no business of the provider's.
-        from registry.actors.people import give_role
-
         account = account_named(provided, "grace")
         give_role(session, account, made.id, Role.STEWARD, now=provided.clock())
     provider.person("s-2", preferred_username="another name", groups=["operators"])
@@ -230,12 +232,8 @@ def test_there_is_no_other_door_beside_a_provider(
     assert provided.log_ins.offer_setup() is None
 
 
-def test_a_provider_that_is_gone_is_no_fault_of_ours(settings: object, provided: House) -> None:
-    from dataclasses import replace
-
-    from tests.live import open_registry
-
-    gone = replace(provided.settings, oidc_issuer="http://127.0.0.1:9")
+def test_a_provider_that_is_gone_is_no_fault_of_ours(settings: Settings) -> None:
+    gone = replace(settings, oidc_issuer="http://127.0.0.1:9", oidc_client_id="registry")
     with open_registry(gone) as opened, browser_of(opened.house) as browser:
         answer = browser.get("/log-in/provider")
     assert answer.status_code == 503
