@@ -14,14 +14,6 @@ from dataclasses import dataclass
 from registry.actors.tables import Role
 from registry.errors import SettingsError
 
-#: Nobody holds both roles of a pair in one project (CONTRACTS, "Roles and actions").
-CONFLICTING = frozenset(
-    {
-        frozenset({Role.ADMINISTRATOR, Role.AUDITOR}),
-        frozenset({Role.ADMINISTRATOR, Role.APPROVER}),
-        frozenset({Role.PIPELINE, Role.APPROVER}),
-    }
-)
 _FORM = "Write ROLE@PROJECT=GROUP, such as auditor@speech=registry-audit."
 
 

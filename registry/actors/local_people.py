@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlmodel import Session
 
+from registry.actors.bindings import EVERY_PROJECT
 from registry.actors.claims import DEFAULT_PROJECT
 from registry.actors.people import give_role, make_person
 from registry.actors.person_tables import LocalPassword, SetupLink
@@ -132,7 +133,7 @@ def _make_administrator(session: Session, name: str, *, now: datetime) -> str:
     account_id = make_person(session, name, now=now)
     project = session.execute(select(_project).where(_project.c.name == DEFAULT_PROJECT)).one()
     for role in (Role.ADMINISTRATOR,) if project.strict else Role:
-        give_role(session, account_id, project.id, role, now=now)
+        give_role(session, account_id, EVERY_PROJECT, role, now=now)
     return account_id
 
 

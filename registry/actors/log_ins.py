@@ -23,7 +23,8 @@ from sqlalchemy import delete, select
 from sqlmodel import Session
 
 from registry.actors.accounts import SYSTEM
-from registry.actors.group_roles import CONFLICTING, groups_in, read_group_roles, roles_of_groups
+from registry.actors.bindings import Conflicts
+from registry.actors.group_roles import groups_in, read_group_roles, roles_of_groups
 from registry.actors.local_people import (
     LocalPerson,
     change_password,
@@ -84,8 +85,14 @@ class LogIns:
     """Logs people in. Thread-safe; commits its own transactions."""
 
     def __init__(
-        self, settings: Settings, database: Database, keyring: Keyring, clock: Clock
+        self,
+        settings: Settings,
+        database: Database,
+        keyring: Keyring,
+        clock: Clock,
+        conflicts: Conflicts,
     ) -> None:
+        self._conflicts = conflicts
         self._database = database
         self._clock = clock
         self._pseudonyms = Pseudonyms(keyring)
@@ -249,7 +256,7 @@ class LogIns:
         )
 
         def admit(session: Session) -> str:
-            account_id = admit_person(session, person, conflicts=CONFLICTING, now=now)
+            account_id = admit_person(session, person, conflicts=self._conflicts, now=now)
             return start_session(session, account_id, how="provider", limits=self.limits, now=now)
 
         try:

@@ -12,15 +12,23 @@ Rules:
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import delete, or_, select
 from sqlmodel import Session
 
+from registry.actors.accounts import SYSTEM
+from registry.actors.bindings import (
+    EVERY_PROJECT,
+    NO_SCOPE,
+    Conflicts,
+    Grant,
+    count_access_change,
+    grant_role,
+)
 from registry.actors.person_tables import PersonIdentity, ProviderBinding
-from registry.actors.sessions import EVERY_PROJECT
 from registry.actors.tables import Account, AccountKind, Project, Role, RoleBinding
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
@@ -32,7 +40,6 @@ NAME_LIMIT = 200
 _account, _project, _binding = table_of(Account), table_of(Project), table_of(RoleBinding)
 _identity, _mark = table_of(PersonIdentity), table_of(ProviderBinding)
 _log = logging.getLogger(__name__)
-Conflicts = Collection[frozenset[Role]]
 _Grants = frozenset[tuple[str, Role]]
 
 
@@ -136,7 +143,8 @@ def _with_project_ids(session: Session, grants: _Grants) -> _Grants:
 def _held(session: Session, account_id: str, *, now: datetime) -> _Grants:
     live = or_(_binding.c.expires_at.is_(None), _binding.c.expires_at > now)
     query = select(_binding.c.project_id, _binding.c.role)
-    rows = session.execute(query.where(_binding.c.account_id == account_id, live))
+    mine = (_binding.c.account_id == account_id) & (_binding.c.scope_id == NO_SCOPE)
+    rows = session.execute(query.where(mine, live))
     return frozenset((project_id, Role(role)) for project_id, role in rows)
 
 
@@ -163,29 +171,21 @@ def _facts(roles: Iterable[tuple[str, Role]]) -> list[list[str]]:
 def give_role(
     session: Session, account_id: str, project_id: str, role: Role, *, now: datetime
 ) -> None:
-    """Give an account a role without end. Effects: a row; neither an entry nor a commit."""
-    row = {
-        "id": fresh_id(),
-        "account_id": account_id,
-        "project_id": project_id,
-        "role": role,
-        "expires_at": None,
-        "created_at": now,
-    }
-    if not insert_unless_there(session, _binding, row):
-        session.execute(
-            update(_binding).where(_one(account_id, project_id, role)).values(expires_at=None)
-        )
+    """Give an account a role without end, in a project or in every one (`*`).
+
+    Conflicts are the caller's to refuse. Effects: rows and an entry; does not commit.
+    """
+    grant = Grant(account_id, project_id, role)
+    grant_role(session, grant, conflicts=(), actor=SYSTEM, now=now)
 
 
 def take_role(session: Session, account_id: str, project_id: str, role: Role) -> None:
-    """Take a role from an account. Effects: a row less; neither an entry nor a commit."""
-    session.execute(delete(_binding).where(_one(account_id, project_id, role)))
-
-
-def _one(account_id: str, project_id: str, role: Role) -> ColumnElement[bool]:
-    return (
+    """Take a role from an account. Effects: rows; neither an entry nor a commit."""
+    one = (
         (_binding.c.account_id == account_id)
         & (_binding.c.project_id == project_id)
         & (_binding.c.role == role)
+        & (_binding.c.scope_id == NO_SCOPE)
     )
+    session.execute(delete(_binding).where(one))
+    count_access_change(session)

@@ -24,6 +24,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlmodel import Session
 
 from registry.actors.accounts import Actor
+from registry.actors.bindings import EVERY_PROJECT, NO_SCOPE
 from registry.actors.claims import DEFAULT_PROJECT
 from registry.actors.person_tables import WebSession
 from registry.actors.tables import Account, Project, Role, RoleBinding
@@ -33,7 +34,6 @@ from registry.errors import UnauthenticatedError
 from registry.ids import fresh_id, token_digest
 from registry.storage.columns import changed_rows, table_of
 
-EVERY_PROJECT = "*"
 _CSRF = b"registry/csrf"
 _SECRET_LIMIT = 100
 _session, _account = table_of(WebSession), table_of(Account)
@@ -155,6 +155,7 @@ def roles_by_project(session: Session, account_id: str, *, now: datetime) -> lis
         .outerjoin(_project, _project.c.id == _binding.c.project_id)
         .where(
             _binding.c.account_id == account_id,
+            _binding.c.scope_id == NO_SCOPE,
             or_(_binding.c.expires_at.is_(None), _binding.c.expires_at > now),
         )
     )

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from registry.actors.accounts import Actor
+from registry.actors.bindings import EVERY_PROJECT
 from registry.actors.local_people import local_administrator
 from registry.actors.sessions import (
-    EVERY_PROJECT,
     csrf_token,
     end_all_sessions,
     end_session,

@@ -77,6 +77,8 @@ def come_back(request: Request, house: CurrentHouse) -> Response:
 
 def logged_in(request: Request, house: House, secret: str, path: str) -> Response:
     """To the page that was asked for, with a session."""
+    # A log-in may have changed roles, and they hold from the next request on.
+    house.access.refresh()
     response = RedirectResponse(path, 303)
     keep_session(request, response, secret, house)
     return response

@@ -138,8 +138,9 @@ def test_nothing_personal_is_in_the_journal(
     told = repr(entries(provided, ""))
     assert "hedy" not in told
     assert "s-secret-5" not in told
-    assert [kind for kind, _ in entries(provided)][-3:] == [
+    assert [kind for kind, _ in entries(provided)][-4:] == [
         "actors.account.created",
+        "actors.binding.added",
         "actors.roles.changed",
         "actors.session.started",
     ]
