@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-import base64
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -21,6 +21,11 @@ from urllib.parse import urlsplit
 from registry.errors import SettingsError
 
 CONFIG_VARIABLE = "REGISTRY_CONFIG"
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+# Signatures by a key that only the provider has: neither `none` nor the shared secrets of HS256.
+_SIGNATURES = frozenset(
+    f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)
+) | {"EdDSA"}
 
 
 def _setting(
@@ -100,32 +105,82 @@ class Settings:
         "Folders and bucket URLs, separated by commas, that the server may read and erase in.",
         (),
     )
-    policies: str = _setting(
-        "REGISTRY_POLICIES",
-        "Folder with policy files of your own. A file that it lacks, or empty: the shipped ones.",
+    oidc_issuer: str = _setting(
+        "REGISTRY_OIDC_ISSUER",
+        "Issuer URL of the OpenID provider where people log in. Empty: a local administrator.",
         "",
+    )
+    oidc_client_id: str = _setting(
+        "REGISTRY_OIDC_CLIENT_ID", "Client id of this registry at the provider.", ""
+    )
+    oidc_client_secret: str = _setting(
+        "REGISTRY_OIDC_CLIENT_SECRET",
+        "Its client secret. Empty: the next setting, else a public client.",
+        "",
+        secret=True,
+    )
+    oidc_client_secret_file: str = _setting(
+        "REGISTRY_OIDC_CLIENT_SECRET_FILE", "File that holds the client secret instead.", ""
+    )
+    oidc_algorithms: tuple[str, ...] = _setting(
+        "REGISTRY_OIDC_ALGORITHMS",
+        "Signatures taken on id tokens, separated by commas. Empty: RS256 and ES256.",
+        (),
+    )
+    oidc_scopes: tuple[str, ...] = _setting(
+        "REGISTRY_OIDC_SCOPES",
+        "Scopes asked for, separated by commas. Empty: openid and profile.",
+        (),
+    )
+    oidc_group_claim: str = _setting(
+        "REGISTRY_OIDC_GROUP_CLAIM", "Claim of the id token that lists a person's groups.", "groups"
+    )
+    oidc_name_claim: str = _setting(
+        "REGISTRY_OIDC_NAME_CLAIM",
+        "Claim that names a person's account here.",
+        "preferred_username",
+    )
+    oidc_groups: tuple[str, ...] = _setting(
+        "REGISTRY_OIDC_GROUPS",
+        "Roles that groups give, each ROLE@PROJECT=GROUP, separated by commas.",
+        (),
+    )
+    session_idle_minutes: int = _setting(
+        "REGISTRY_SESSION_IDLE_MINUTES", "A session that nobody uses ends after this time.", 30
+    )
+    session_hours: int = _setting(
+        "REGISTRY_SESSION_HOURS", "Every session ends this long after its log-in.", 12
+    )
+    tls_certificate: str = _setting(
+        "REGISTRY_TLS_CERTIFICATE",
+        "PEM file with the server's certificate chain, for TLS without a proxy.",
+        "",
+    )
+    tls_key: str = _setting("REGISTRY_TLS_KEY", "PEM file with the key of the certificate.", "")
+    trusted_proxies: tuple[str, ...] = _setting(
+        "REGISTRY_TRUSTED_PROXIES",
+        "Addresses and networks, separated by commas, whose X-Forwarded headers are believed.",
+        (),
+    )
+    allow_plain_http: bool = _setting(
+        "REGISTRY_ALLOW_PLAIN_HTTP",
+        "Take tokens, sessions and passwords without TLS from other machines, too.",
+        False,
+    )
+    policies: str = _setting(
+        "REGISTRY_POLICIES", "Folder of your own policy files; what it lacks is shipped.", ""
     )
     alert_webhook: str = _setting(
-        "REGISTRY_ALERT_WEBHOOK",
-        "Address that violations are posted to (Standard Webhooks). Empty: nowhere.",
-        "",
+        "REGISTRY_ALERT_WEBHOOK", "Where violations are posted to (Standard Webhooks).", ""
     )
     alert_secret: str = _setting(
-        "REGISTRY_ALERT_SECRET",
-        "Secret that webhooks are signed with: `whsec_` and base64 of 24 to 64 bytes.",
-        "",
-        secret=True,
+        "REGISTRY_ALERT_SECRET", "Signs webhooks: `whsec_` and base64.", "", secret=True
     )
     alert_email: str = _setting(
-        "REGISTRY_ALERT_EMAIL",
-        "Whom violations are mailed to, separated by commas. Empty: nobody.",
-        "",
+        "REGISTRY_ALERT_EMAIL", "Whom violations are mailed to, separated by commas.", ""
     )
     smtp_url: str = _setting(
-        "REGISTRY_SMTP_URL",
-        "Mail server: `smtp://[USER:PASSWORD@]HOST:PORT`, or `smtps://` for TLS from the start.",
-        "",
-        secret=True,
+        "REGISTRY_SMTP_URL", "`smtp://[USER:PASSWORD@]HOST:PORT`, or `smtps://`.", "", secret=True
     )
     body_limit_bytes: int = _setting(
         "REGISTRY_BODY_LIMIT_BYTES",
@@ -176,9 +231,9 @@ class Settings:
         return tuple(options)
 
     @property
-    def policy_folder(self) -> Path | None:
-        """The operator's folder of policy files; None for the shipped one."""
-        return Path(self.policies).expanduser() if self.policies else None
+    def tls(self) -> bool:
+        """Whether this server itself speaks TLS."""
+        return bool(self.tls_certificate)
 
     @property
     def embedded(self) -> bool:
@@ -280,6 +335,8 @@ def _check(settings: Settings) -> None:
         "queue_limit",
         "group_limit",
         "lock_timeout_seconds",
+        "session_idle_minutes",
+        "session_hours",
     ):
         if getattr(settings, name) <= 0:
             raise SettingsError(
@@ -292,39 +349,50 @@ def _check(settings: Settings) -> None:
                 f"REGISTRY_{name} is {url!r}, which is no HTTP address.",
                 remedy="Write http://host:8400 or https://host.",
             )
-    _check_alerts(settings)
-    folder = settings.policy_folder
-    if folder is not None and not folder.is_dir():
-        raise SettingsError(
-            f"REGISTRY_POLICIES names {settings.policies}, and there is no such folder.",
-            remedy="Make the folder, or unset the variable to get the shipped policies.",
-        )
     if settings.sweep_engine not in ("threads", "ray"):
         raise SettingsError(
             f"REGISTRY_SWEEP_ENGINE is {settings.sweep_engine!r}; threads and ray are known.",
             remedy="Write threads, or ray where a Ray cluster may be used.",
         )
+    _check_transport(settings)
+    _check_provider(settings)
 
 
-def _check_alerts(settings: Settings) -> None:
-    if settings.alert_email and urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
+def _check_transport(settings: Settings) -> None:
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
         raise SettingsError(
-            "REGISTRY_ALERT_EMAIL is set, and REGISTRY_SMTP_URL names no mail server.",
-            remedy="Set REGISTRY_SMTP_URL, such as smtp://mail.example.org:587.",
+            "TLS needs a certificate and its key, and one of the two is not set.",
+            remedy="Set REGISTRY_TLS_CERTIFICATE and REGISTRY_TLS_KEY, or neither.",
         )
-    if not settings.alert_webhook:
+    for proxy in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError as error:
+            raise SettingsError(
+                f"REGISTRY_TRUSTED_PROXIES names {proxy[:80]!r}, which is no address or network.",
+                remedy="Write addresses such as 10.0.0.7 or networks such as 10.0.0.0/24.",
+            ) from error
+
+
+def _check_provider(settings: Settings) -> None:
+    if not settings.oidc_issuer:
         return
-    if urlsplit(settings.alert_webhook).scheme not in ("http", "https"):
+    issuer = urlsplit(settings.oidc_issuer)
+    if issuer.scheme != "https" and not (
+        issuer.scheme == "http" and issuer.hostname in _LOOPBACK_NAMES
+    ):
         raise SettingsError(
-            "REGISTRY_ALERT_WEBHOOK is no HTTP address.",
-            remedy="Write https://host/path.",
+            f"REGISTRY_OIDC_ISSUER is {settings.oidc_issuer[:200]!r}, which is not https.",
+            remedy="Write the issuer as the provider does; only on this machine may it be http.",
         )
-    try:
-        secret = base64.b64decode(settings.alert_secret.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        secret = b""
-    if not 24 <= len(secret) <= 64:
+    if not settings.oidc_client_id:
         raise SettingsError(
-            "REGISTRY_ALERT_SECRET is no secret of 24 to 64 bytes in base64.",
-            remedy="Set it to whsec_ and the output of: openssl rand -base64 32",
+            "REGISTRY_OIDC_ISSUER is set and REGISTRY_OIDC_CLIENT_ID is not.",
+            remedy="Register this registry at the provider, and set the client id it gives.",
+        )
+    wrong = sorted(set(settings.oidc_algorithms) - _SIGNATURES)
+    if wrong:
+        raise SettingsError(
+            f"REGISTRY_OIDC_ALGORITHMS names {', '.join(wrong)[:80]}.",
+            remedy=f"Choose from: {', '.join(sorted(_SIGNATURES))}.",
         )

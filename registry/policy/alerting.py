@@ -6,16 +6,43 @@ what was rolled back (`registry.workers.alerts` delivers them).
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
+from urllib.parse import urlsplit
 
 from sqlmodel import Session
 
+from registry.errors import SettingsError
 from registry.settings import Settings
 from registry.storage.queue import TaskKind, put_task
 
 Way = Literal["webhook", "email"]
+
+
+def check_alert_settings(settings: Settings) -> None:
+    """Raise SettingsError for alerts that could not go out, or not signed."""
+    if settings.alert_email and urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
+        raise SettingsError(
+            "REGISTRY_ALERT_EMAIL is set, and REGISTRY_SMTP_URL names no mail server.",
+            remedy="Set REGISTRY_SMTP_URL, such as smtp://mail.example.org:587.",
+        )
+    if not settings.alert_webhook:
+        return
+    if urlsplit(settings.alert_webhook).scheme not in ("http", "https"):
+        raise SettingsError(
+            "REGISTRY_ALERT_WEBHOOK is no HTTP address.", remedy="Write https://host/path."
+        )
+    try:
+        secret = base64.b64decode(settings.alert_secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        secret = b""
+    if not 24 <= len(secret) <= 64:
+        raise SettingsError(
+            "REGISTRY_ALERT_SECRET is no secret of 24 to 64 bytes in base64.",
+            remedy="Set it to whsec_ and the output of: openssl rand -base64 32",
+        )
 
 
 def ways_of(settings: Settings) -> list[Way]:

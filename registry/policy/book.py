@@ -13,12 +13,29 @@ import threading
 import time
 from pathlib import Path
 
-from registry.errors import PolicyFileError
+from registry.errors import PolicyFileError, SettingsError
 from registry.policy.policy_set import FILES, PolicySet, load_policies, policy_path
+from registry.settings import Settings
 
 _LOOKED_AT_MOST_EVERY_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 _Signature = tuple[tuple[int, int], ...]
+
+
+def folder_of(settings: Settings) -> Path | None:
+    """The operator's folder of policy files; None for the shipped one.
+
+    Raises SettingsError where there is no such folder.
+    """
+    if not settings.policies:
+        return None
+    folder = Path(settings.policies).expanduser()
+    if not folder.is_dir():
+        raise SettingsError(
+            f"REGISTRY_POLICIES names {settings.policies[:200]}, and there is no such folder.",
+            remedy="Make the folder, or unset the variable to get the shipped policies.",
+        )
+    return folder
 
 
 class PolicyBook:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from registry.errors import SettingsError
-from registry.policy.alerting import put_alerts
+from registry.policy.alerting import check_alert_settings, put_alerts
+from registry.policy.book import folder_of
 from registry.request import House
 from registry.rights.violations import Breach, raise_violation
 from registry.settings import load_settings
@@ -128,8 +129,10 @@ def test_without_a_place_to_go_nothing_is_put(house: House) -> None:
     ],
 )
 def test_settings_that_cannot_work_stop_the_start(variables: dict[str, str]) -> None:
+    settings = load_settings(variables)
     with pytest.raises(SettingsError):
-        load_settings(variables)
+        check_alert_settings(settings)
+        folder_of(settings)
 
 
 def test_a_mail_server_that_is_gone_is_tried_again(house: House) -> None:
