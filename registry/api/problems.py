@@ -25,7 +25,6 @@ from registry.errors import (
     NotVerifiedError,
     OverloadedError,
     PolicyError,
-    PolicyFileError,
     RegistryError,
     SchemaOutdatedError,
     SettingsError,
@@ -58,7 +57,6 @@ STATUS: dict[type[RegistryError], int] = {
     PolicyError: 503,
     MasterKeyError: 503,
     SchemaOutdatedError: 503,
-    PolicyFileError: 503,
     HomeInUseError: 503,
 }
 MEDIA_TYPE = "application/problem+json"
