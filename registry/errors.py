@@ -25,7 +25,6 @@
         ├── PolicyError                a policy file that cannot be read
         ├── MasterKeyError             the master key is lost, or is another one
         ├── SchemaOutdatedError        the database needs `registry db upgrade`
-        ├── PolicyFileError            a file of policies that cannot be taken, with its line
         └── HomeInUseError             another process serves this home
 
 Rules:
@@ -212,12 +211,6 @@ class SchemaOutdatedError(SetupError):
     """The schema of the database is not the one this program needs."""
 
     code = "schema_outdated"
-
-
-class PolicyFileError(SetupError):
-    """A file of policies is not what it must be; the message names file and line."""
-
-    code = "policy_file_error"
 
 
 class HomeInUseError(SetupError):

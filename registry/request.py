@@ -247,16 +247,23 @@ CurrentTracer = Annotated[Actor, Depends(_TRACER)]
 CurrentMember = Annotated[Actor, Depends(Guard(Action.READ_CATALOG, here=True))]
 CurrentReleaser = Annotated[Actor, Depends(Guard(Action.RELEASE_FINDINGS, here=False))]
 CurrentApprover = Annotated[Actor, Depends(Guard(Action.APPROVE_REQUESTS, here=False))]
+CurrentAsker = Annotated[Actor, Depends(Guard(Action.ASK_DECISIONS, here=False))]
+CurrentRightsEditor = Annotated[Actor, Depends(Guard(Action.EDIT_RIGHTS, here=False))]
 CurrentWriter = Annotated[Actor, Depends(Guard(Action.WRITE_LINEAGE, here=True))]
 CurrentAuditor = Annotated[Actor, Depends(Guard(Action.READ_AUDIT, here=True))]
 CurrentAdministrator = Annotated[Actor, Depends(Guard(Action.ADMINISTER, here=True))]
+
+
+def see_as(session: Session, house: House, actor: Actor, action: Action) -> None:
+    """Let a session see, from now on, what the actor may do the action with."""
+    confine(session, sight_of(session, house.access, actor.account_id, action))
 
 
 @contextmanager
 def reading_for(house: House, actor: Actor, action: Action) -> Iterator[Session]:
     """A session that sees what the actor may do the action with."""
     with house.database.read() as session:
-        confine(session, sight_of(session, house.access, actor.account_id, action))
+        see_as(session, house, actor, action)
         yield session
 
 

@@ -12,12 +12,17 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from registry.actors.tables import Role
 from registry.api.bodies import read_body
 from registry.canonical import digest_text, parse_digest
 from registry.errors import InvalidInputError, UnsupportedEncodingError
 from registry.ids import fresh_id
-from registry.request import CurrentActor, CurrentHouse, House, ReadSession, require_any_role
+from registry.request import (
+    CurrentHouse,
+    CurrentRightsEditor,
+    CurrentTracer,
+    House,
+    ReadSession,
+)
 from registry.rights.consent import (
     ConsentSaid,
     consent_of,
@@ -44,8 +49,6 @@ from registry.wire.rights import (
 )
 
 router = APIRouter(prefix="/api/v1/consents", tags=["consent"])
-WRITERS = (Role.STEWARD, Role.DATA_OWNER)
-READERS = (Role.STEWARD, Role.DATA_OWNER, Role.APPROVER, Role.AUDITOR)
 ARROW = "application/vnd.apache.arrow.stream"
 MANY = 10_000
 _BODY = {
@@ -59,10 +62,9 @@ FileName = Annotated[str, Query(description="sha256 of the whole file.", max_len
 def record(
     body: NewConsent | Annotated[list[NewConsent], Field(max_length=MANY)],
     house: CurrentHouse,
-    actor: CurrentActor,
+    actor: CurrentRightsEditor,
 ) -> ConsentsRecorded:
     """Record one event or an array of them, all or none."""
-    require_any_role(actor, *WRITERS)
     events = body if isinstance(body, list) else [body]
     said = [
         ConsentSaid(
@@ -87,10 +89,9 @@ def record(
 
 @router.post("/standing", summary="Where a person's consent stands")
 def standing(
-    asked: ConsentAsked, house: CurrentHouse, actor: CurrentActor, session: ReadSession
+    asked: ConsentAsked, house: CurrentHouse, _actor: CurrentTracer, session: ReadSession
 ) -> ConsentShown:
     """Where a person's consent to a purpose stands, now or as of a moment."""
-    require_any_role(actor, *READERS)
     found = consent_of(
         session,
         house.keyring,
@@ -111,10 +112,9 @@ def standing(
 
 @router.post("/receipts", summary="Issue a consent receipt")
 def receipt(
-    asked: ReceiptAsked, house: CurrentHouse, actor: CurrentActor, session: ReadSession
+    asked: ReceiptAsked, house: CurrentHouse, _actor: CurrentTracer, session: ReadSession
 ) -> dict[str, Any]:
     """What was recorded of a person, in the shape of ISO/IEC TS 27560."""
-    require_any_role(actor, *READERS)
     purposes = house.shelf.purposes
     events = person_events(session, house.keyring, (asked.subject.scheme, asked.subject.value))
     said, now = [event.said for event in events], house.clock()
@@ -124,9 +124,8 @@ def receipt(
 
 
 @router.get("/imports", summary="How far an import is")
-def progress(file: FileName, actor: CurrentActor, session: ReadSession) -> ImportShown:
+def progress(file: FileName, _actor: CurrentRightsEditor, session: ReadSession) -> ImportShown:
     """How far a file of consent events was taken, so that an import can go on."""
-    require_any_role(actor, *WRITERS)
     named = digest_text(parse_digest(file, path="file"))
     return _shown(named, read_progress(session, named))
 
@@ -140,12 +139,11 @@ def progress(file: FileName, actor: CurrentActor, session: ReadSession) -> Impor
 async def take(
     request: Request,
     house: CurrentHouse,
-    actor: CurrentActor,
+    actor: CurrentRightsEditor,
     file: FileName,
     first: Annotated[int, Query(ge=0, lt=2**53, description="Row of the file it begins with.")] = 0,
 ) -> ImportShown:
     """Take a chunk of a file (at most 100,000 events, as an Arrow stream of text columns)."""
-    require_any_role(actor, *WRITERS)
     named = digest_text(parse_digest(file, path="file"))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != ARROW:

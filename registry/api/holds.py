@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from sqlmodel import Session
+from starlette.requests import Request
 
-from registry.actors.tables import Role
+from registry.actors.accounts import Actor
 from registry.api.answers import RowId, wanted_page
 from registry.catalog.lookup import Named, datasets_named
 from registry.catalog.paging import Cut
-from registry.request import CurrentActor, CurrentHouse, ReadSession, require_any_role
+from registry.policy.actions import Action
+from registry.request import (
+    CurrentActor,
+    CurrentApprover,
+    CurrentHouse,
+    CurrentRightsEditor,
+    ExamplesSession,
+    House,
+    place_of,
+    refusal,
+    refuse_own,
+    see_as,
+)
 from registry.rights.holds import (
     HoldView,
     approve_lift,
     ask_to_lift,
     list_holds,
     place_hold,
+    read_hold,
     refuse_lift,
 )
 from registry.rights.items import Item, ItemAsked, find_item
@@ -26,17 +41,15 @@ from registry.rights.tables import HoldState
 from registry.wire.rights import HoldList, HoldShown, ItemBody, ItemShown, NewHold, ReasonBody
 
 router = APIRouter(prefix="/api/v1/holds", tags=["holds"])
-PLACERS = (Role.STEWARD, Role.DATA_OWNER)
-READERS = (Role.STEWARD, Role.DATA_OWNER, Role.APPROVER, Role.AUDITOR)
 
 
 @router.post("", status_code=201, summary="Place a hold")
-def place(body: NewHold, house: CurrentHouse, actor: CurrentActor) -> HoldShown:
+def place(body: NewHold, house: CurrentHouse, actor: CurrentRightsEditor) -> HoldShown:
     """Keep datasets, versions, batches, examples or a person's data from erasure and use."""
-    require_any_role(actor, *PLACERS)
     now = house.clock()
 
     def work(session: Session) -> HoldShown:
+        see_as(session, house, actor, Action.EDIT_RIGHTS)
         items = [
             find_item(session, house.keyring, _asked(each), path=f"items[{place}]")
             for place, each in enumerate(body.items)
@@ -60,25 +73,29 @@ def place(body: NewHold, house: CurrentHouse, actor: CurrentActor) -> HoldShown:
 @router.get("", summary="List the holds")
 def index(
     house: CurrentHouse,
-    actor: CurrentActor,
-    session: ReadSession,
+    session: ExamplesSession,
     cut: Annotated[Cut, Depends(wanted_page)],
     state: Annotated[HoldState | None, Query(description="Only holds in this state.")] = None,
 ) -> HoldList:
     """Holds, the newest first."""
-    require_any_role(actor, *READERS)
     page = list_holds(session, cut, state=state)
     shown = _shown(session, list(page.items), house.clock())
     return HoldList(holds=shown, total=page.total, next=page.next)
 
 
 @router.post("/{hold_id}/lift", status_code=202, summary="Ask to lift a hold")
-def lift(hold_id: RowId, body: ReasonBody, house: CurrentHouse, actor: CurrentActor) -> HoldShown:
+def lift(
+    hold_id: RowId, body: ReasonBody, house: CurrentHouse, actor: CurrentActor, request: Request
+) -> HoldShown:
     """Ask that a hold be lifted; it holds until a second person agrees."""
-    require_any_role(actor, *PLACERS, Role.APPROVER)
+    actions = (Action.EDIT_RIGHTS, Action.APPROVE_REQUESTS)
+    may = [a for a in actions if not house.access.reach(actor.account_id, a).is_nowhere]
+    if not may:
+        raise refusal(house, actor, Action.EDIT_RIGHTS, at=place_of(request))
     now = house.clock()
 
     def work(session: Session) -> HoldShown:
+        see_as(session, house, actor, may[0])
         hold = ask_to_lift(session, hold_id, reason=body.reason, actor=actor.account_id, now=now)
         return _shown(session, [hold], now)[0]
 
@@ -86,26 +103,35 @@ def lift(hold_id: RowId, body: ReasonBody, house: CurrentHouse, actor: CurrentAc
 
 
 @router.post("/{hold_id}/lift/approve", summary="Lift a hold")
-def approve(hold_id: RowId, house: CurrentHouse, actor: CurrentActor) -> HoldShown:
+def approve(
+    hold_id: RowId, house: CurrentHouse, actor: CurrentApprover, request: Request
+) -> HoldShown:
     """Lift a hold that somebody else asked to lift."""
-    require_any_role(actor, Role.APPROVER)
-    now = house.clock()
-
-    def work(session: Session) -> HoldShown:
-        hold = approve_lift(session, hold_id, actor=actor.account_id, now=now)
-        return _shown(session, [hold], now)[0]
-
-    return house.database.transact(work)
+    return _answer(house, actor, hold_id, approve_lift, at=place_of(request))
 
 
 @router.post("/{hold_id}/lift/refuse", summary="Keep a hold in force")
-def refuse(hold_id: RowId, house: CurrentHouse, actor: CurrentActor) -> HoldShown:
+def refuse(
+    hold_id: RowId, house: CurrentHouse, actor: CurrentApprover, request: Request
+) -> HoldShown:
     """Leave a hold in force that somebody else asked to lift."""
-    require_any_role(actor, Role.APPROVER)
-    now = house.clock()
+    return _answer(house, actor, hold_id, refuse_lift, at=place_of(request))
+
+
+def _answer(
+    house: House, actor: Actor, hold_id: str, answer: Callable[..., HoldView], *, at: str
+) -> HoldShown:
+    """Answer as the second person."""
+    action, now = Action.APPROVE_REQUESTS, house.clock()
+    with house.database.read() as session:
+        see_as(session, house, actor, action)
+        asked_by = read_hold(session, hold_id).lift_asked_by
+    if asked_by is not None:
+        refuse_own(house, actor, action, asked_by, at=at)
 
     def work(session: Session) -> HoldShown:
-        hold = refuse_lift(session, hold_id, actor=actor.account_id, now=now)
+        see_as(session, house, actor, action)
+        hold = answer(session, hold_id, actor=actor.account_id, now=now)
         return _shown(session, [hold], now)[0]
 
     return house.database.transact(work)

@@ -3,7 +3,9 @@
 Rules:
 1. Each answer is recorded before it is given (`policy.decide` rule 1), in a transaction of its own:
    judging holds no lock that writers wait for.
-2. A manifest comes as an Arrow stream, or as JSON counts for `Accept: application/json`.
+2. Who may ask about a dataset is decided in its project; of another there is nothing to be found.
+   What is asked is judged over everything, also over sources that the actor does not see.
+3. A manifest comes as an Arrow stream, or as JSON counts for `Accept: application/json`.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from registry.actors.accounts import Actor
+from registry.policy.actions import Action
 from registry.policy.decide import (
     Decided,
     Given,
     Subject,
     decided,
+    find_subject,
     judge,
     manifest_of,
     record_decision,
@@ -29,7 +33,7 @@ from registry.policy.manifest import object_name
 from registry.policy.masks import counted
 from registry.policy.policy_set import PolicySet, question_of
 from registry.policy.stream import MEDIA_TYPE, about_of, stream
-from registry.request import CurrentActor, CurrentHouse, House
+from registry.request import CurrentAsker, CurrentHouse, CurrentReader, House, reading_for
 from registry.wire.policy import (
     BatchExplained,
     DecisionAsked,
@@ -47,7 +51,7 @@ MANIFEST_HEADER = "Registry-Manifest"
 
 
 @router.get("/policies")
-def policies(house: CurrentHouse, _actor: CurrentActor) -> PolicyShown:
+def policies(house: CurrentHouse, _actor: CurrentReader) -> PolicyShown:
     """Which policies are in force: their digest, the purposes and the rules."""
     found = house.policies.current()
     return PolicyShown(
@@ -56,14 +60,14 @@ def policies(house: CurrentHouse, _actor: CurrentActor) -> PolicyShown:
 
 
 @router.post("/decisions")
-def decisions(asked: DecisionAsked, house: CurrentHouse, actor: CurrentActor) -> DecisionShown:
+def decisions(asked: DecisionAsked, house: CurrentHouse, actor: CurrentAsker) -> DecisionShown:
     """May this version be used for this purpose?"""
     answer, _judged = _decide(asked, house, actor)
     return _shown(answer)
 
 
 @router.post("/decisions/explain")
-def explain(asked: DecisionAsked, house: CurrentHouse, actor: CurrentActor) -> Explained:
+def explain(asked: DecisionAsked, house: CurrentHouse, actor: CurrentAsker) -> Explained:
     """The same with what is said of each batch of the version."""
     answer, judged = _decide(asked, house, actor)
     return Explained(
@@ -80,7 +84,8 @@ def _decide(asked: DecisionAsked, house: House, actor: Actor) -> tuple[Decided, 
         region=asked.region,
         recipient=asked.recipient,
     )
-    subject, judged = _judge(asked, house, found, question)
+    subject = _find(asked, house, actor)
+    judged = _judge(house, found, question, subject)
     answer = decided(subject, judged, found)
     house.database.transact(
         lambda session: record_decision(
@@ -90,12 +95,15 @@ def _decide(asked: DecisionAsked, house: House, actor: Actor) -> tuple[Decided, 
     return answer, judged
 
 
-def _judge(
-    asked: DecisionAsked | ManifestAsked, house: House, found: PolicySet, question: Question
-) -> tuple[Subject, Judged]:
+def _find(asked: DecisionAsked | ManifestAsked, house: House, actor: Actor) -> Subject:
+    """The version that is meant, if the actor may ask about it. Raises NotFoundError."""
     version = asked.dataset.version if asked.version is None else asked.version
-    named = (asked.dataset.namespace, asked.dataset.name, version)
-    return judge(house.database, house.ledger, house.sweep, found, question, named)
+    with reading_for(house, actor, Action.ASK_DECISIONS) as session:
+        return find_subject(session, asked.dataset.namespace, asked.dataset.name, version)
+
+
+def _judge(house: House, found: PolicySet, question: Question, subject: Subject) -> Judged:
+    return judge(house.database, house.ledger, house.sweep, found, question, subject)
 
 
 def _shown(answer: Decided) -> DecisionShown:
@@ -139,12 +147,13 @@ def _explained(judged: Judged, number: int) -> BatchExplained:
     responses={200: {"content": {MEDIA_TYPE: {}}}},
 )
 def manifests(
-    asked: ManifestAsked, request: Request, house: CurrentHouse, actor: CurrentActor
+    asked: ManifestAsked, request: Request, house: CurrentHouse, actor: CurrentAsker
 ) -> Response:
-    """Exactly the examples of a version that may be used for this purpose (rule 2)."""
+    """Exactly the examples of a version that may be used for this purpose (rule 3)."""
     found = house.policies.current()
     question = question_of(found, asked.purpose, house.clock(), region=asked.region)
-    subject, judged = _judge(asked, house, found, question)
+    subject = _find(asked, house, actor)
+    judged = _judge(house, found, question, subject)
     given, data = manifest_of(subject, judged, found, question)
     house.ledger.objects.put(object_name(given.digest), data)
     house.database.transact(

@@ -29,7 +29,6 @@ from registry.errors import (
     NotVerifiedError,
     OverloadedError,
     PolicyError,
-    PolicyFileError,
     ProviderError,
     RegistryError,
     SchemaOutdatedError,
@@ -69,7 +68,6 @@ STATUS: dict[type[RegistryError], int] = {
     PolicyError: 503,
     MasterKeyError: 503,
     SchemaOutdatedError: 503,
-    PolicyFileError: 503,
     HomeInUseError: 503,
 }
 MEDIA_TYPE = "application/problem+json"

@@ -7,12 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from sqlmodel import Session
 
-from registry.actors.tables import Role
 from registry.api.answers import OneLine, wanted_page
 from registry.catalog.lookup import find_dataset
 from registry.catalog.paging import Cut
 from registry.errors import InvalidInputError
-from registry.request import CurrentActor, CurrentHouse, ReadSession, require_any_role
+from registry.policy.actions import Action
+from registry.request import (
+    CatalogSession,
+    CurrentHouse,
+    CurrentReader,
+    CurrentRightsEditor,
+    ReadSession,
+    see_as,
+)
 from registry.rights.register import (
     NewShare,
     Revised,
@@ -39,30 +46,28 @@ from registry.wire.register import (
 )
 
 router = APIRouter(prefix="/api/v1/register", tags=["register"])
-EDITORS = (Role.STEWARD, Role.DATA_OWNER)
 EntryId = Annotated[
     str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$", description="A short name of your own.")
 ]
 
 
 @router.get("/activities", summary="List the processing activities")
-def activities(_actor: CurrentActor, session: ReadSession) -> ActivityList:
+def activities(_actor: CurrentReader, session: ReadSession) -> ActivityList:
     """The newest revision of every processing activity."""
     return ActivityList(activities=[_activity(each) for each in list_activities(session)])
 
 
 @router.get("/activities/{entry_id}", summary="Read a processing activity")
-def show_activity(entry_id: EntryId, _actor: CurrentActor, session: ReadSession) -> ActivityShown:
+def show_activity(entry_id: EntryId, _actor: CurrentReader, session: ReadSession) -> ActivityShown:
     """One processing activity."""
     return _activity(read_activity(session, entry_id))
 
 
 @router.put("/activities/{entry_id}", summary="Change a processing activity")
 def change_activity(
-    entry_id: EntryId, body: ActivityBody, house: CurrentHouse, actor: CurrentActor
+    entry_id: EntryId, body: ActivityBody, house: CurrentHouse, actor: CurrentRightsEditor
 ) -> ActivityShown:
     """Add a revision, the first one too; what is left out stays."""
-    require_any_role(actor, *EDITORS)
     for purpose in body.purposes or ():
         house.shelf.purposes.require(purpose, path="purposes")
     said = body.model_dump(exclude_unset=True)
@@ -75,23 +80,24 @@ def change_activity(
 
 
 @router.get("/recipients", summary="List the recipients")
-def recipients(_actor: CurrentActor, session: ReadSession) -> RecipientList:
+def recipients(_actor: CurrentReader, session: ReadSession) -> RecipientList:
     """The newest revision of every recipient."""
     return RecipientList(recipients=[_recipient(each) for each in list_recipients(session)])
 
 
 @router.get("/recipients/{entry_id}", summary="Read a recipient")
-def show_recipient(entry_id: EntryId, _actor: CurrentActor, session: ReadSession) -> RecipientShown:
+def show_recipient(
+    entry_id: EntryId, _actor: CurrentReader, session: ReadSession
+) -> RecipientShown:
     """One recipient."""
     return _recipient(read_recipient(session, entry_id))
 
 
 @router.put("/recipients/{entry_id}", summary="Change a recipient")
 def change_recipient(
-    entry_id: EntryId, body: RecipientBody, house: CurrentHouse, actor: CurrentActor
+    entry_id: EntryId, body: RecipientBody, house: CurrentHouse, actor: CurrentRightsEditor
 ) -> RecipientShown:
     """Add a revision, the first one too; what is left out stays."""
-    require_any_role(actor, *EDITORS)
     said = body.model_dump(exclude_unset=True)
     if said.get("kind", "") is None:
         raise InvalidInputError(
@@ -106,14 +112,14 @@ def change_recipient(
 
 
 @router.post("/shares", status_code=201, summary="Record a share")
-def share(body: ShareBody, house: CurrentHouse, actor: CurrentActor) -> ShareMade:
+def share(body: ShareBody, house: CurrentHouse, actor: CurrentRightsEditor) -> ShareMade:
     """Record that a version went to a recipient, when, and under what terms."""
-    require_any_role(actor, *EDITORS)
     if body.purpose is not None:
         house.shelf.purposes.require(body.purpose)
     now = house.clock()
 
     def work(session: Session) -> str:
+        see_as(session, house, actor, Action.EDIT_RIGHTS)
         new = NewShare(
             number=body.version,
             recipient_id=body.recipient,
@@ -131,8 +137,7 @@ def share(body: ShareBody, house: CurrentHouse, actor: CurrentActor) -> ShareMad
 
 @router.get("/shares", summary="List the shares")
 def shares(
-    _actor: CurrentActor,
-    session: ReadSession,
+    session: CatalogSession,
     cut: Annotated[Cut, Depends(wanted_page)],
     namespace: OneLine = None,
     name: OneLine = None,

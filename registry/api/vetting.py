@@ -11,7 +11,9 @@ from sqlmodel import Session
 
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
+from registry.catalog.scope import in_sight
 from registry.ids import uuid_text
+from registry.policy.actions import Action
 from registry.policy.alerting import put_alerts
 from registry.policy.decide import decided, find_subject, record_decision
 from registry.policy.disposal import find_due
@@ -25,7 +27,13 @@ from registry.policy.vet import (
     slices_of,
     traceable_finding,
 )
-from registry.request import CurrentActor, CurrentHouse
+from registry.request import (
+    CurrentAsker,
+    CurrentHouse,
+    CurrentReleaser,
+    CurrentRightsEditor,
+    reading_for,
+)
 from registry.wire.policy import (
     DueListShown,
     DueShown,
@@ -39,13 +47,14 @@ router = APIRouter(prefix="/api/v1", tags=["policy"])
 
 
 @router.post("/vettings")
-def vet(asked: VetAsked, house: CurrentHouse, actor: CurrentActor) -> VetShown:
+def vet(asked: VetAsked, house: CurrentHouse, actor: CurrentAsker) -> VetShown:
     """Clear rights to train? Represents its population? Traceable for each example?"""
     policies = house.policies.current()
     question = question_of(policies, asked.purpose, house.clock())
     version = asked.dataset.version if asked.version is None else asked.version
-    with house.database.read() as session:
+    with reading_for(house, actor, Action.ASK_DECISIONS) as session:
         subject = find_subject(session, asked.dataset.namespace, asked.dataset.name, version)
+    with house.database.read() as session:
         gathered = gather(session, house.ledger, policies, subject.members, question)
         slices = slices_of(session, subject.members)
     answer = decided(
@@ -89,11 +98,12 @@ def vet(asked: VetAsked, house: CurrentHouse, actor: CurrentActor) -> VetShown:
 
 
 @router.get("/retention/due")
-def due(house: CurrentHouse, _actor: CurrentActor) -> DueListShown:
+def due(house: CurrentHouse, actor: CurrentRightsEditor) -> DueListShown:
     """What retention rules want gone now. A dry run: nothing is opened, nothing is erased."""
     policies = house.policies.current()
-    with house.database.read() as session:
+    with reading_for(house, actor, Action.EDIT_RIGHTS) as session:
         found = find_due(session, house.ledger, policies, now=house.clock())
+        seen = in_sight(session, {item.dataset_id for item in found.items})
     return DueListShown(
         policy=policies.digest,
         due=[
@@ -110,13 +120,14 @@ def due(house: CurrentHouse, _actor: CurrentActor) -> DueListShown:
                 }
             )
             for item in found.items
+            if item.dataset_id in seen
         ],
         idle_rules=list(found.idle_rules),
     )
 
 
 @router.post("/violations/judge")
-def judge(house: CurrentHouse, actor: CurrentActor) -> JudgedShown:
+def judge(house: CurrentHouse, actor: CurrentReleaser) -> JudgedShown:
     """Judge the lineage that came since the last round, now."""
     policies = house.policies.current()
     found = judge_lineage(house.database, house.ledger, house.sweep, policies, now=house.clock())

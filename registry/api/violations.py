@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from sqlmodel import Session
 
-from registry.actors.tables import Role
+from registry.actors.accounts import Actor
 from registry.api.answers import OneLine, RowId, wanted_page
 from registry.catalog.paging import Cut
 from registry.ids import uuid_text
-from registry.request import CurrentActor, CurrentHouse, ReadSession, require_any_role
+from registry.policy.actions import Action
+from registry.request import CatalogSession, CurrentHouse, CurrentReleaser, House, see_as
 from registry.rights.tables import ViolationState
 from registry.rights.violations import (
     ViolationView,
@@ -23,13 +26,11 @@ from registry.rights.violations import (
 from registry.wire.rights import AcceptBody, ViolationList, ViolationShown, WhyBody
 
 router = APIRouter(prefix="/api/v1/violations", tags=["violations"])
-SETTLERS = (Role.STEWARD, Role.APPROVER)
 
 
 @router.get("", summary="List the violations")
 def index(
-    _actor: CurrentActor,
-    session: ReadSession,
+    session: CatalogSession,
     cut: Annotated[Cut, Depends(wanted_page)],
     state: Annotated[ViolationState | None, Query(description="Only in this state.")] = None,
     kind: OneLine = None,
@@ -43,46 +44,47 @@ def index(
 
 
 @router.get("/{violation_id}", summary="Read a violation")
-def show(violation_id: RowId, _actor: CurrentActor, session: ReadSession) -> ViolationShown:
+def show(violation_id: RowId, session: CatalogSession) -> ViolationShown:
     """One violation."""
     return _shown(read_violation(session, violation_id))
 
 
 @router.post("/{violation_id}/acknowledge", summary="Acknowledge a violation")
 def acknowledge_one(
-    violation_id: RowId, house: CurrentHouse, actor: CurrentActor
+    violation_id: RowId, house: CurrentHouse, actor: CurrentReleaser
 ) -> ViolationShown:
     """Say that it was seen."""
-    require_any_role(actor, *SETTLERS)
-    view = house.database.transact(
+    return _settle(
+        house,
+        actor,
         lambda session: acknowledge(
             session, violation_id, actor=actor.account_id, now=house.clock()
-        )
+        ),
     )
-    return _shown(view)
 
 
 @router.post("/{violation_id}/resolve", summary="Resolve a violation")
 def resolve_one(
-    violation_id: RowId, body: WhyBody, house: CurrentHouse, actor: CurrentActor
+    violation_id: RowId, body: WhyBody, house: CurrentHouse, actor: CurrentReleaser
 ) -> ViolationShown:
     """Say that it was mended, and how."""
-    require_any_role(actor, *SETTLERS)
-    view = house.database.transact(
+    return _settle(
+        house,
+        actor,
         lambda session: resolve(
             session, violation_id, why=body.why, actor=actor.account_id, now=house.clock()
-        )
+        ),
     )
-    return _shown(view)
 
 
 @router.post("/{violation_id}/accept", summary="Accept a violation for a time")
 def accept_one(
-    violation_id: RowId, body: AcceptBody, house: CurrentHouse, actor: CurrentActor
+    violation_id: RowId, body: AcceptBody, house: CurrentHouse, actor: CurrentReleaser
 ) -> ViolationShown:
     """Live with it until a date, for a reason."""
-    require_any_role(actor, *SETTLERS)
-    view = house.database.transact(
+    return _settle(
+        house,
+        actor,
         lambda session: accept(
             session,
             violation_id,
@@ -90,9 +92,18 @@ def accept_one(
             until=body.until,
             actor=actor.account_id,
             now=house.clock(),
-        )
+        ),
     )
-    return _shown(view)
+
+
+def _settle(house: House, actor: Actor, work: Callable[[Session], ViolationView]) -> ViolationShown:
+    """Settle what is in the actor's sight."""
+
+    def settle(session: Session) -> ViolationView:
+        see_as(session, house, actor, Action.RELEASE_FINDINGS)
+        return work(session)
+
+    return _shown(house.database.transact(settle))
 
 
 def _shown(view: ViolationView) -> ViolationShown:

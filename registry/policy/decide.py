@@ -133,13 +133,12 @@ def judge(
     sweep: Sweep,
     policies: PolicySet,
     question: Question,
-    named: tuple[str, str, int | None],
-) -> tuple[Subject, Judged]:
-    """Judge every example of a version by what is known now. Raises NotFoundError."""
+    subject: Subject,
+) -> Judged:
+    """Judge every example of a version by what is known now, whoever asks."""
     with database.read() as session:
-        subject = find_subject(session, *named)
         gathered = gather(session, ledger, policies, subject.members, question)
-    return subject, evaluate(ledger, sweep, policies, gathered, question)
+    return evaluate(ledger, sweep, policies, gathered, question)
 
 
 def decided(

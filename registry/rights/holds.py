@@ -5,7 +5,8 @@ Rules (GDPR Art. 17(3); DESIGN §1.12; the governance page, "Hold"):
 2. Lifting is asked for by one person and granted by another; until then it holds.
 3. A hold whose `until` has passed holds no more; nothing needs to be done for that.
 4. A hold on a dataset or version is one on every batch in it, under every name of the dataset.
-5. Whoever removes or trains on data asks `holds_on` in its own transaction.
+5. A confined reader sees holds of which some item is in sight, and of these the items that are.
+6. Whoever removes or trains on data asks `holds_on` in its own transaction.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.catalog.aliases import Aliases
 from registry.catalog.paging import Cut, Page, cursor_moment, decode_cursor, page_of
+from registry.catalog.scope import in_sight, visible_sql, visible_text
 from registry.catalog.version_tables import BatchNumber
 from registry.catalog.versions import membership
 from registry.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
@@ -234,7 +236,8 @@ def _told(session: Session, hold_id: str, kind: EntryKind, actor: str, now: date
 
 def read_hold(session: Session, hold_id: str) -> HoldView:
     """One hold. Raises NotFoundError."""
-    row = session.execute(select(_hold).where(_hold.c.id == hold_id)).one_or_none()
+    mine = (_hold.c.id == hold_id) & _in_sight(session)
+    row = session.execute(select(_hold).where(mine)).one_or_none()
     if row is None:
         raise NotFoundError(
             f"There is no hold {hold_id[:80]!r}.", remedy="See GET /api/v1/holds.", path="id"
@@ -242,9 +245,21 @@ def read_hold(session: Session, hold_id: str) -> HoldView:
     return _views(session, [row])[0]
 
 
+def _in_sight(session: Session) -> ColumnElement[bool]:
+    """That one of a hold's items is in sight; people belong to no project."""
+    seen = visible_sql(session, "seen_item.dataset_id")
+    return visible_text(
+        session,
+        "EXISTS (SELECT 1 FROM hold_item seen_item WHERE seen_item.hold_id = hold.id "  # noqa: S608 - our own words
+        f"AND (seen_item.dataset_id IS NULL OR {seen}))",
+    )
+
+
 def list_holds(session: Session, cut: Cut, *, state: HoldState | None = None) -> Page[HoldView]:
     """Holds, the newest first."""
-    chosen: list[ColumnElement[bool]] = [] if state is None else [_hold.c.state == state.value]
+    chosen = [_in_sight(session)]
+    if state is not None:
+        chosen.append(_hold.c.state == state.value)
     query = select(_hold).where(*chosen)
     if cut.cursor is not None:
         at, key = decode_cursor("holds", cut.cursor, (int, str))
@@ -261,7 +276,11 @@ def list_holds(session: Session, cut: Cut, *, state: HoldState | None = None) ->
 def _views(session: Session, rows: Sequence[Any]) -> list[HoldView]:
     query = select(_item).where(_item.c.hold_id.in_([row.id for row in rows]))
     items: dict[str, list[Item]] = {}
-    for row in session.execute(query.order_by(_item.c.hold_id, _item.c.position)):
+    found = session.execute(query.order_by(_item.c.hold_id, _item.c.position)).all()
+    seen = in_sight(session, {row.dataset_id for row in found if row.dataset_id is not None})
+    for row in found:
+        if row.dataset_id is not None and row.dataset_id not in seen:
+            continue
         items.setdefault(row.hold_id, []).append(
             Item(
                 ItemKind(row.kind),

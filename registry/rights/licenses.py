@@ -196,7 +196,7 @@ def _licensing() -> Any:
 
 
 def load_licenses(path: Path | None = None) -> Licenses:
-    """The licences of a file, else of the shipped one. Raises PolicyFileError."""
+    """The licences of a file, else of the shipped one. Raises PolicyError."""
     return read_licenses(read_policy_file(path or shipped("policies") / FILE))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from registry.errors import PolicyFileError
+from registry.errors import PolicyError
 
 if TYPE_CHECKING:
     import yaml
@@ -45,36 +45,36 @@ class Node:
     line: int
 
     def refuse(self, detail: str, remedy: str) -> NoReturn:
-        """Raise PolicyFileError about this value."""
-        raise PolicyFileError(f"{self.file}, line {self.line}: {detail}", remedy=remedy)
+        """Raise PolicyError about this value."""
+        raise PolicyError(f"{self.file}, line {self.line}: {detail}", remedy=remedy)
 
     def mapping(self, what: str) -> dict[str, Node]:
-        """The members of a mapping. Raises PolicyFileError for anything else."""
+        """The members of a mapping. Raises PolicyError for anything else."""
         if not isinstance(self.value, dict):
             self.refuse(f"{what} is no mapping.", "Write `name: value` lines.")
         return self.value
 
     def items(self, what: str) -> list[Node]:
-        """The elements of a list. Raises PolicyFileError for anything else."""
+        """The elements of a list. Raises PolicyError for anything else."""
         if not isinstance(self.value, list):
             self.refuse(f"{what} is no list.", "Write `[a, b]`, or a line `- a` for each.")
         return self.value
 
     def text(self, what: str) -> str:
-        """A text that is not empty. Raises PolicyFileError for anything else."""
+        """A text that is not empty. Raises PolicyError for anything else."""
         if not isinstance(self.value, str) or not self.value.strip():
             self.refuse(f"{what} is no text.", "Write some text, in quotes where in doubt.")
         return str(self.value)
 
     def one_of(self, what: str, choices: Iterable[str]) -> str:
-        """One of some words. Raises PolicyFileError for anything else."""
+        """One of some words. Raises PolicyError for anything else."""
         known = list(choices)
         if self.value not in known:
             self.refuse(f"{what} is {self.value!r}.", f"Choose one of: {', '.join(known)}.")
         return str(self.value)
 
     def only(self, what: str, allowed: Collection[str], needed: Collection[str] = ()) -> None:
-        """Raise PolicyFileError where the mapping has other members, or lacks one."""
+        """Raise PolicyError where the mapping has other members, or lacks one."""
         members = self.mapping(what)
         for name, node in members.items():
             if name not in allowed:
@@ -87,16 +87,16 @@ class Node:
 
 
 def read_policy_file(path: Path) -> Node:
-    """The one document of a file. Raises PolicyFileError (rules 1 to 3)."""
+    """The one document of a file. Raises PolicyError (rules 1 to 3)."""
     try:
         raw = path.read_bytes()
         text = raw.decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyFileError(
+        raise PolicyError(
             f"{path.name} cannot be read: {error}.", remedy="Put it back as UTF-8 text."
         ) from error
     if len(raw) > LIMIT_BYTES:
-        raise PolicyFileError(
+        raise PolicyError(
             f"{path.name} has {len(raw)} bytes, and {LIMIT_BYTES} may be.", remedy="Shorten it."
         )
     return parse_policy(text, path.name)
@@ -112,15 +112,13 @@ def parse_policy(text: str, file: str) -> Node:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         said = error.problem or "it is no YAML"
-        raise PolicyFileError(
-            f"{file}, line {line}: {said}.", remedy="Correct the YAML."
-        ) from error
+        raise PolicyError(f"{file}, line {line}: {said}.", remedy="Correct the YAML.") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise PolicyFileError(
+        raise PolicyError(
             f"{file} is no YAML that is read here.", remedy="Correct the YAML; nest it less."
         ) from error
     if root is None:
-        raise PolicyFileError(f"{file} is empty.", remedy="Put its content back.")
+        raise PolicyError(f"{file} is empty.", remedy="Put its content back.")
     return _node(root, file, 0)
 
 
@@ -131,7 +129,7 @@ def _refuse_references(text: str, file: str) -> None:
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
             line = token.start_mark.line + 1
-            raise PolicyFileError(
+            raise PolicyError(
                 f"{file}, line {line}: anchors and aliases are not taken.",
                 remedy="Write the value out where it is needed.",
             )

@@ -10,7 +10,7 @@ from registry.rights import licenses, purposes
 
 
 class PolicyShelf:
-    """Purposes and licences of one folder. Raises PolicyFileError where a file is wrong."""
+    """Purposes and licences of one folder. Raises PolicyError where a file is wrong."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder

@@ -62,7 +62,7 @@ class Purposes:
 
 
 def load_purposes(path: Path | None = None) -> Purposes:
-    """The purposes of a file, else of the shipped one. Raises PolicyFileError (rule 3)."""
+    """The purposes of a file, else of the shipped one. Raises PolicyError (rule 3)."""
     return read_purposes(read_policy_file(path or shipped("policies") / FILE))
 
 
@@ -97,7 +97,7 @@ def _entry(name: str, node: Node) -> PurposeEntry:
 def _wider_of(
     name: str, entries: Mapping[str, PurposeEntry], nodes: Mapping[str, Node]
 ) -> tuple[str, ...]:
-    """The purpose and what implies it, breadth first. Raises PolicyFileError for a cycle."""
+    """The purpose and what implies it, breadth first. Raises PolicyError for a cycle."""
     found = [name]
     frontier = [name]
     while frontier:

@@ -22,6 +22,7 @@ from registry.audit.journal import Entry, append_entries
 from registry.canonical import parse_digest
 from registry.catalog.lookup import Named, version_exists
 from registry.catalog.paging import Cut, Page, cursor_moment, decode_cursor, page_of
+from registry.catalog.scope import visible
 from registry.catalog.tables import Dataset
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
 from registry.ids import fresh_id
@@ -260,8 +261,8 @@ def list_shares(
     dataset_id: bytes | None = None,
     recipient_id: str | None = None,
 ) -> Page[ShareView]:
-    """Shares, the last recorded first; of one dataset or with one recipient."""
-    chosen: list[ColumnElement[bool]] = []
+    """Shares that are in sight, the last recorded first; of one dataset or with one recipient."""
+    chosen: list[ColumnElement[bool]] = [visible(session, "share.dataset_id")]
     if dataset_id is not None:
         chosen.append(_share.c.dataset_id == dataset_id)
     if recipient_id is not None:

@@ -4,7 +4,8 @@ Rules (DESIGN §1.6):
 1. Lineage is recorded first and judged afterwards; a violation never takes a fact away.
 2. The same thing seen again is the same violation, seen once more. A resolved one that is seen
    again is open again; an accepted one stays accepted until its date.
-3. open → acknowledged → resolved | accepted. Accepting says by whom, why, and until when.
+3. A confined session sees those of its projects, and those about a dataset in sight.
+4. open → acknowledged → resolved | accepted. Accepting says by whom, why, and until when.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.canonical import canonical_json
 from registry.catalog.paging import Cut, Page, cursor_moment, decode_cursor, page_of
+from registry.catalog.scope import scope_of, visible
 from registry.catalog.tables import Dataset
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
 from registry.ids import fresh_id
@@ -212,7 +214,8 @@ def _turn(
     entry: Entry,
     now: datetime,
 ) -> ViolationView:
-    mine = (_table.c.id == violation_id) & _table.c.state.in_([each.value for each in expected])
+    among = _table.c.state.in_([each.value for each in expected])
+    mine = (_table.c.id == violation_id) & among & _in_sight(session)
     if not changed_rows(session, update(_table).where(mine).values(values)):
         view = read_violation(session, violation_id)
         raise ConflictError(
@@ -226,7 +229,8 @@ def _turn(
 
 def read_violation(session: Session, violation_id: str) -> ViolationView:
     """One violation. Raises NotFoundError."""
-    row = session.execute(_views().where(_table.c.id == violation_id)).one_or_none()
+    mine = (_table.c.id == violation_id) & _in_sight(session)
+    row = session.execute(_views().where(mine)).one_or_none()
     if row is None:
         raise NotFoundError(
             f"There is no violation {violation_id[:80]!r}.",
@@ -245,7 +249,7 @@ def list_violations(
     project: str | None = None,
 ) -> Page[ViolationView]:
     """Violations, the newest first; `project` is a name."""
-    chosen: list[ColumnElement[bool]] = []
+    chosen: list[ColumnElement[bool]] = [_in_sight(session)]
     if state is not None:
         chosen.append(_table.c.state == state.value)
     if kind is not None:
@@ -264,6 +268,13 @@ def list_violations(
     total = session.execute(select(func.count()).select_from(_table).where(*chosen)).scalar_one()
     page = page_of(rows, cut, total, "violations", lambda row: (to_micros(row.raised_at), row.id))
     return page.map([_view(row) for row in page.items])
+
+
+def _in_sight(session: Session) -> ColumnElement[bool]:
+    """That a violation is of a project, or about a dataset, that the session sees."""
+    scope = scope_of(session)
+    about = visible(session, "violation.dataset_id")
+    return about if scope.projects is None else or_(_table.c.project_id.in_(scope.projects), about)
 
 
 def _views() -> Any:

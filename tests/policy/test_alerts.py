@@ -20,7 +20,7 @@ from registry.policy.alerting import check_alert_settings, put_alerts
 from registry.policy.book import folder_of
 from registry.request import House
 from registry.rights.violations import Breach, raise_violation
-from registry.settings import load_settings
+from registry.settings import Settings, load_settings
 from registry.storage.queue import count_tasks
 from registry.workers.alerts import signature
 from registry.workers.loop import Workers
@@ -67,6 +67,11 @@ class Receiver:
 
 def alerted(house: House, url: str) -> House:
     return replace(house, settings=replace(house.settings, alert_webhook=url, alert_secret=SECRET))
+
+
+def checked(settings: Settings) -> None:
+    check_alert_settings(settings)
+    folder_of(settings)
 
 
 def raise_one(house: House) -> None:
@@ -131,8 +136,7 @@ def test_without_a_place_to_go_nothing_is_put(house: House) -> None:
 def test_settings_that_cannot_work_stop_the_start(variables: dict[str, str]) -> None:
     settings = load_settings(variables)
     with pytest.raises(SettingsError):
-        check_alert_settings(settings)
-        folder_of(settings)
+        checked(settings)
 
 
 def test_a_mail_server_that_is_gone_is_tried_again(house: House) -> None:

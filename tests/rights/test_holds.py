@@ -97,7 +97,7 @@ def test_a_hold_ends_by_two_people(
     asked = lake.post(path, {"reason": "the case is closed"})
     assert (asked["state"], asked["holds"]) == ("lift_asked", True)
     assert held(house, 1) == {(1, None)}
-    with pytest.raises(ForbiddenError, match="another person's"):
+    with pytest.raises(ForbiddenError, match="nobody decides on what they filed"):
         lake.post(f"{path}/approve")
     with pytest.raises(ConflictError):
         lake.post(path, {"reason": "again"})

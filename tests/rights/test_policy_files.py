@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from registry.errors import InvalidInputError, PolicyFileError
+from registry.errors import InvalidInputError, PolicyError
 from registry.rights.licenses import Licenses, load_licenses, read_licenses, strictest
 from registry.rights.policy_file import LIMIT_BYTES, parse_policy
 from registry.rights.purposes import load_purposes, read_purposes
@@ -106,7 +106,7 @@ ALLOWED = "ai_training: allowed, commercial_use: allowed, redistribution: allowe
     ],
 )
 def test_a_wrong_file_of_licences_is_refused_with_its_line(text: str, complaint: str) -> None:
-    with pytest.raises(PolicyFileError) as refused:
+    with pytest.raises(PolicyError) as refused:
         read_licenses(parse_policy(text, "f.yaml"))
     assert complaint in refused.value.detail
     assert refused.value.remedy
@@ -127,7 +127,7 @@ def test_a_wrong_file_of_licences_is_refused_with_its_line(text: str, complaint:
     ],
 )
 def test_a_wrong_file_of_purposes_is_refused_with_its_line(text: str, complaint: str) -> None:
-    with pytest.raises(PolicyFileError) as refused:
+    with pytest.raises(PolicyError) as refused:
         read_purposes(parse_policy(text, "f.yaml"))
     assert complaint in refused.value.detail
 
@@ -153,7 +153,7 @@ def test_a_long_file_is_refused(tmp_path: object) -> None:
 
     path = Path(str(tmp_path)) / "licenses.yaml"
     path.write_text("#" * (LIMIT_BYTES + 1))
-    with pytest.raises(PolicyFileError, match="1048577 bytes"):
+    with pytest.raises(PolicyError, match="1048577 bytes"):
         load_licenses(path)
 
 
