@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from registry.errors import PolicyFileError, SettingsError
+from registry.errors import PolicyError, SettingsError
 from registry.policy.policy_set import FILES, PolicySet, load_policies, policy_path
 from registry.settings import Settings
 
@@ -50,7 +50,7 @@ class PolicyBook:
         self._looked_at = 0.0
 
     def current(self) -> PolicySet:
-        """The set to decide by now. Raises PolicyFileError where none was ever good."""
+        """The set to decide by now. Raises PolicyError where none was ever good."""
         with self._lock:
             now = time.monotonic()
             if self._set is None:
@@ -62,7 +62,7 @@ class PolicyBook:
             return self._set
 
     def reload(self) -> PolicySet:
-        """The set as the files are now. Raises PolicyFileError; then the old set stays."""
+        """The set as the files are now. Raises PolicyError; then the old set stays."""
         with self._lock:
             signature = self._look()
             self._set = load_policies(self.folder)
@@ -76,7 +76,7 @@ class PolicyBook:
         self._signature = signature
         try:
             self._set = load_policies(self.folder)
-        except PolicyFileError as error:
+        except PolicyError as error:
             _log.error("the policies that were read before stay in force: %s", error)
 
     def _look(self) -> _Signature:

@@ -150,7 +150,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 def read_cases(folder: Path) -> Iterator[tuple[str, Case]]:
-    """The cases of every file of a folder, with its name. Raises PolicyFileError."""
+    """The cases of every file of a folder, with its name. Raises PolicyError."""
     seen: set[str] = set()
     for path in sorted(folder.glob("*.yaml")):
         for case in read_form(path, CaseFile).cases:
@@ -161,7 +161,7 @@ def read_cases(folder: Path) -> Iterator[tuple[str, Case]]:
 
 
 def run_case(policies: PolicySet, case: Case, file: str) -> Tried:
-    """Decide a case and compare. Raises PolicyFileError for a moment or duration that is none."""
+    """Decide a case and compare. Raises PolicyError for a moment or duration that is none."""
     used = _with(policies, case)
     at = _day(case.at, file)
     decision = decide_case(used, case, file)

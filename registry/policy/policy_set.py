@@ -60,7 +60,7 @@ class PolicySet:
 
 
 def load_policies(folder: Path | None = None) -> PolicySet:
-    """The set of a folder, or the shipped one. Raises PolicyFileError (rules 1 and 3)."""
+    """The set of a folder, or the shipped one. Raises PolicyError (rules 1 and 3)."""
     purposes = load_purposes(policy_path(folder, "purposes.yaml"))
     licenses = load_licenses(policy_path(folder, "licenses.yaml"))
     use = _form(folder, "use.yaml", UsePolicy)
@@ -102,7 +102,7 @@ def digest_of(folder: Path | None) -> str:
 
 
 def check_retention(policy: RetentionPolicy, name: str = "retention.yaml") -> None:
-    """Raise PolicyFileError for what is no duration, and rules that never end (rule 3)."""
+    """Raise PolicyError for what is no duration, and rules that never end (rule 3)."""
     for label, text in (("event_log", policy.event_log), ("audit_payloads", policy.audit_payloads)):
         _check_duration(name, label, text)
     seen: set[str] = set()
@@ -130,7 +130,7 @@ def _check_duration(name: str, label: str, text: str | None) -> None:
 
 
 def check_residency(policy: ResidencyPolicy, name: str = "residency.yaml") -> None:
-    """Raise PolicyFileError for a bound that names a group of regions nobody defined (rule 3)."""
+    """Raise PolicyError for a bound that names a group of regions nobody defined (rule 3)."""
     for classification, bound in policy.classifications.items():
         for group in (*(bound.rest or ()), *(bound.travel or ())):
             if group not in policy.regions:
@@ -142,7 +142,7 @@ def check_residency(policy: ResidencyPolicy, name: str = "residency.yaml") -> No
 
 
 def check_purposes(use: UsePolicy, purposes: Purposes, name: str = "use.yaml") -> None:
-    """Raise PolicyFileError for a purpose in `use.yaml` that `purposes.yaml` lacks (rule 3)."""
+    """Raise PolicyError for a purpose in `use.yaml` that `purposes.yaml` lacks (rule 3)."""
     named = {*use.license.rights, *use.opt_out.purposes}
     named.update(each for some in use.classifications.values() for each in some)
     for purpose in sorted(named):

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from registry.errors import PolicyFileError
+from registry.errors import PolicyError
 from registry.rights.policy_file import Node, parse_policy, read_policy_file
 
 Value = TypeVar("Value")
 
 
 def read_form(path: Path, kind: type[Value]) -> Value:
-    """The content of a file as a value of `kind`. Raises PolicyFileError (rules 1 and 2)."""
+    """The content of a file as a value of `kind`. Raises PolicyError (rules 1 and 2)."""
     return _as_form(read_policy_file(path), kind)
 
 
@@ -30,9 +30,9 @@ def parse_form(text: str, kind: type[Value], *, file: str) -> Value:
     return _as_form(parse_policy(text, file), kind)
 
 
-def refuse(file: str, detail: str, remedy: str) -> PolicyFileError:
+def refuse(file: str, detail: str, remedy: str) -> PolicyError:
     """The error about something in a file whose line is not known."""
-    return PolicyFileError(f"{file}: {detail}", remedy=remedy)
+    return PolicyError(f"{file}: {detail}", remedy=remedy)
 
 
 def _as_form(root: Node, kind: type[Value]) -> Value:
@@ -42,7 +42,7 @@ def _as_form(root: Node, kind: type[Value]) -> Value:
     except msgspec.ValidationError as error:
         detail, _, where = str(error).partition(" - at `")
         path = where.rstrip("`") or "$"
-        raise PolicyFileError(
+        raise PolicyError(
             f"{root.file}, line {_line_of(path, lines)}: {detail} at {path}.",
             remedy="Correct the entry; docs/policy.md has the form of each file.",
         ) from error

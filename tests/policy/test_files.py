@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.errors import InvalidInputError, PolicyFileError
+from registry.errors import InvalidInputError, PolicyError
 from registry.policy.book import PolicyBook
 from registry.policy.policy_set import load_policies, question_of
 
@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(
     tmp_path: Path, file: str, text: str, complaint: str
 ) -> None:
     (tmp_path / file).write_text(text)
-    with pytest.raises(PolicyFileError) as caught:
+    with pytest.raises(PolicyError) as caught:
         load_policies(tmp_path)
     assert complaint in caught.value.detail
     assert file in caught.value.detail
@@ -76,7 +76,7 @@ def test_a_reload_swaps_the_whole_set_or_none_of_it(tmp_path: Path) -> None:
     book = PolicyBook(tmp_path)
     first = book.current()
     file.write_text("tolerance: [")
-    with pytest.raises(PolicyFileError):
+    with pytest.raises(PolicyError):
         book.reload()
     assert book.current().digest == first.digest
     file.write_text("tolerance: 0.3")
