@@ -24,6 +24,7 @@ SMALL: dict[str, list[str]] = {
     "ledger": [],
     "closure": [],
     "audit": [],
+    "policy": [],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from registry.errors import SettingsError, UnavailableError
 from registry.storage.objects import Objects, options_for
@@ -34,6 +34,7 @@ Engine = Literal["threads", "ray"]
 
 _LEAST_THREADS = 4
 _WAITING_FOR_EACH = 4
+_KEPT_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Store:
         self._place = place
         self._opening = threading.Lock()
         self._index: ExampleIndex | None = None
+        self._kept: OrderedDict[str, tuple[object, Any, int]] = OrderedDict()
         self.objects = Objects(place.url, place.storage_options)
 
     @property
@@ -69,6 +71,25 @@ class Store:
                 url = f"{self._place.url.rstrip('/')}/index"
                 self._index = ExampleIndex(url, self._place.storage_options)
             return self._index
+
+    def remembered(self, name: str, mark: object, make: Callable[[], tuple[Answer, int]]) -> Answer:
+        """What `make` gave for this name and mark, made anew where the mark is another.
+
+        `make` gives the answer and how many bytes it takes; the least recently used go first. Two
+        threads may make the same at once, and one of both stays.
+        """
+        with self._opening:
+            kept = self._kept.get(name)
+            if kept is not None and kept[0] == mark:
+                self._kept.move_to_end(name)
+                return cast("Answer", kept[1])
+        answer, size = make()
+        with self._opening:
+            self._kept[name] = (mark, answer, size)
+            self._kept.move_to_end(name)
+            while sum(each[2] for each in self._kept.values()) > _KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return answer
 
 
 class Sweep:

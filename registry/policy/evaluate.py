@@ -32,7 +32,7 @@ from registry.policy.masks import (
     people_table,
     unknown_step,
 )
-from registry.policy.people import PersonStates, codes_of, scan_people
+from registry.policy.people import PersonStates, codes_of, people_of
 from registry.policy.policy_set import PolicySet
 from registry.policy.steps import Steps, copies
 from registry.policy.through import inputs_together, through_map
@@ -150,7 +150,7 @@ def judge_task(store: Store, task: BatchTask) -> Masks:
         return known | (_PENDING if batch.is_pending else 0)
     people = None
     if task.people is not None:
-        found = scan_people(store, batch.number)
+        found = people_of(store, batch.number)
         people = People(found.places, codes_of(found, task.people))
     marks = _with_licenses(store, task) if batch.own_licenses else batch.marks
     return masks_of_batch(task.policies, batch.facts, batch.rows, task.question, people, marks)

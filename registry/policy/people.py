@@ -138,6 +138,17 @@ def scan_people(store: Store, number: int) -> BatchPeople:
     return BatchPeople(places, b"".join(encoded.dictionary.to_pylist()))
 
 
+def people_of(store: Store, number: int) -> BatchPeople:
+    """As `scan_people`, remembered until the index's table of subjects changes in any way."""
+    version = store.index.subjects.ask(lambda dataset: int(dataset.version), 0)
+
+    def scan() -> tuple[BatchPeople, int]:
+        found = scan_people(store, number)
+        return found, 12 * found.places.ordinals.size + len(found.keys)
+
+    return store.remembered(f"people:{number}", version, scan)
+
+
 def codes_of(people: BatchPeople, states: PersonStates) -> Codes:
     """The state of each distinct person of a batch."""
     count = len(people.keys) // SUBJECT_KEY_BYTES
