@@ -24,7 +24,7 @@ from registry.ledger.sweep import LedgerPlace, Store
 from registry.policy.decision import Mode, withholding
 from registry.policy.facts import BatchFacts, Standing, SubjectFacts
 from registry.policy.manifest import Asked, ManifestFile, digest_of, part_of
-from registry.policy.masks import CODE_OF, People, as_array, counted, masks_of_batch
+from registry.policy.masks import CODE_OF, Masks, People, as_array, counted, masks_of_batch
 from registry.policy.people import PersonStates, codes_of, scan_people
 from registry.policy.policy_set import load_policies, question_of
 from registry.policy.stream import stream
