@@ -23,6 +23,7 @@ from fastapi import APIRouter, FastAPI
 from registry import __version__
 from registry.actors.accounts import SYSTEM
 from registry.actors.first import begin, is_begun
+from registry.actors.log_ins import LogIns
 from registry.actors.projects import ClaimsReader
 from registry.actors.token_cache import TokenCache
 from registry.api import (
@@ -43,6 +44,7 @@ from registry.api import (
     register,
     rights,
     search,
+    setup_links,
     tokens,
     tracing,
     versions,
@@ -51,6 +53,7 @@ from registry.api import (
 from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
 from registry.api.problems import install_problems
+from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
@@ -74,6 +77,8 @@ from registry.storage.database import Database
 from registry.storage.home import TOKEN_FILE, local_token, make_home, write_token
 from registry.storage.homelock import join
 from registry.storage.migrate import require_schema, upgrade_schema
+from registry.web import home, log_in, set_up
+from registry.web.errors import error_page
 from registry.workers.loop import Workers
 from registry.workers.repeat import repeating
 
@@ -101,6 +106,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     ingest.router,
     quarantine.router,
     tokens.router,
+    setup_links.router,
     projects.router,
     access.router,
     objects.router,
@@ -119,6 +125,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     rights.router,
     events.router,  # takes every path below /events that no router before it took
 )
+
+PAGES: tuple[APIRouter, ...] = (home.router, log_in.router, set_up.router)
 
 
 def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
@@ -142,6 +150,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         ledger = open_ledger(place, keyring, door)
         sweep = Sweep(place, cast("Engine", settings.sweep_engine), ledger.store)
         decisions = _open_access(database, clock)
+        log_ins = LogIns(settings, database, keyring, clock, decisions.rules.conflicts)
     except BaseException:
         database.close()
         raise
@@ -159,6 +168,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         database=database,
         clock=clock,
         tokens=TokenCache(database, clock),
+        log_ins=log_ins,
         access=decisions,
         events=events,
         ledger=ledger,
@@ -210,6 +220,7 @@ def close_house(house: House) -> None:
     """Write what is still in memory, if that can be, and close the database."""
     try:
         house.tokens.write_uses()
+        house.log_ins.sessions.write_uses()
     except StorageUnavailableError as error:
         _log.warning("when tokens were last used is not kept: %s", error)
     finally:
@@ -271,6 +282,8 @@ def running(house: House, *, background: bool) -> Iterator[None]:
         if background:
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
             stack.enter_context(repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS))
+            uses = house.log_ins.sessions.write_uses
+            stack.enter_context(repeating(uses, every_seconds=60.0))
             if house.settings.embedded:
                 stack.enter_context(Workers(house).running())
         yield
@@ -310,9 +323,15 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install_problems(app)
+    app.state.error_page = error_page
     app.add_middleware(EncodedPaths)
     app.add_middleware(ingest.ShortCut)
-    for router in ROUTERS:
+    app.add_middleware(Transport, plain_allowed=settings.allow_plain_http)
+    if settings.trusted_proxies:
+        from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    for router in (*ROUTERS, *PAGES):
         app.include_router(router)
     return app
 

@@ -8,13 +8,18 @@
     ├── NotFoundError              no such thing, or none that the actor may see
     ├── ConflictError              the state of a thing does not permit this
     ├── UnauthenticatedError       no token, or none that is valid
+    │   └── LogInError                 a log-in that is not taken
     ├── ForbiddenError             an actor who may not do this
+    │   ├── InsecureTransportError     a secret that came in the clear
+    │   └── ForgedRequestError         a change that another site asked for
     ├── KeyDestroyedError          what is sealed under a destroyed key stays sealed
     ├── TamperedError              sealed bytes that were changed, or moved to another place
     ├── NotVerifiedError           a proof, signature or log that does not hold
     ├── UnavailableError           cannot be done now; the same call may succeed later
     │   ├── OverloadedError            the queue is full
-    │   └── StorageUnavailableError    database locked, disk full, server gone
+    │   ├── StorageUnavailableError    database locked, disk full, server gone
+    │   ├── ProviderError              the OpenID provider does not answer
+    │   └── ThrottledError             too many log-ins failed
     └── SetupError                 the installation is not fit to start
         ├── SettingsError              a setting that cannot be used
         ├── PolicyError                a policy file that cannot be read
@@ -97,10 +102,28 @@ class UnauthenticatedError(RegistryError):
     code = "unauthenticated"
 
 
+class LogInError(UnauthenticatedError):
+    """Name and password, set-up link, or the provider's answer are not those of a log-in."""
+
+    code = "log_in_refused"
+
+
 class ForbiddenError(RegistryError):
     """A known actor asks for something they may not do."""
 
     code = "forbidden"
+
+
+class InsecureTransportError(ForbiddenError):
+    """A token, session or password came without TLS from another machine."""
+
+    code = "insecure_transport"
+
+
+class ForgedRequestError(ForbiddenError):
+    """A change by a session came without its CSRF token, or from another site."""
+
+    code = "forged_request"
 
 
 class KeyDestroyedError(RegistryError):
@@ -138,7 +161,26 @@ class StorageUnavailableError(UnavailableError):
     """The database is locked, full or gone; nothing of the request was kept."""
 
     code = "storage_unavailable"
-    retry_after_seconds: int = 2
+    retry_after_seconds = 2
+
+
+class ProviderError(UnavailableError):
+    """The OpenID provider does not answer, or not as one."""
+
+    code = "provider_unavailable"
+    retry_after_seconds = 10
+
+
+class ThrottledError(UnavailableError):
+    """Too many log-ins failed under this name or from this address; wait."""
+
+    code = "too_many_attempts"
+
+    def __init__(
+        self, detail: str, *, remedy: str, path: str | None = None, retry_after_seconds: int = 60
+    ) -> None:
+        super().__init__(detail, remedy=remedy, path=path)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class SetupError(RegistryError):

@@ -25,13 +25,20 @@ from fastapi import Depends, Request
 from sqlmodel import Session
 
 from registry.actors.accounts import Actor
+from registry.actors.log_ins import LogIns
+from registry.actors.sessions import is_csrf_token
 from registry.actors.token_cache import TokenCache
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.audit.sequencer import AuditLog
 from registry.catalog.scope import confine
 from registry.clock import Clock
-from registry.errors import ForbiddenError, StorageUnavailableError, UnauthenticatedError
+from registry.errors import (
+    ForbiddenError,
+    ForgedRequestError,
+    StorageUnavailableError,
+    UnauthenticatedError,
+)
 from registry.keys.keyring import Keyring
 from registry.keys.rotation import Rotation
 from registry.ledger.opened import Ledger
@@ -66,6 +73,7 @@ class House:
     database: Database
     clock: Clock
     tokens: TokenCache
+    log_ins: LogIns
     access: Access
     events: EventWriter
     ledger: Ledger
@@ -115,9 +123,40 @@ def bearer_token(request: Request) -> str:
     return token
 
 
+# The prefix binds a cookie to this very host and to TLS (RFC 6265bis §4.1.3.2).
+SECURE_COOKIE, PLAIN_COOKIE = "__Host-registry-session", "registry-session"
+CSRF_HEADER = "Registry-CSRF"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def session_secret(request: Request) -> str | None:
+    """The secret of the session that a browser sends along, or None."""
+    name = SECURE_COOKIE if request.url.scheme == "https" else PLAIN_COOKIE
+    return request.cookies.get(name) or None
+
+
 def current_actor(request: Request, house: CurrentHouse) -> Actor:
-    """Who calls. Raises UnauthenticatedError."""
-    return house.tokens.authenticate(bearer_token(request))
+    """Who calls: by bearer token, else by session, which needs a CSRF token for what changes.
+
+    Raises UnauthenticatedError, ForgedRequestError.
+    """
+    secret = None if "authorization" in request.headers else session_secret(request)
+    if secret is None:
+        return house.tokens.authenticate(bearer_token(request))
+    actor = house.log_ins.sessions.authenticate(secret)
+    if request.method not in _SAFE:
+        require_csrf_token(secret, request.headers.get(CSRF_HEADER, ""))
+    return actor
+
+
+def require_csrf_token(secret: str, given: str) -> None:
+    """Raise ForgedRequestError unless that is the CSRF token of this session."""
+    if not is_csrf_token(secret, given):
+        raise ForgedRequestError(
+            "The request came with a session and without its CSRF token.",
+            remedy=f"Load the page again; a program sends the header {CSRF_HEADER}, or a token.",
+            path=CSRF_HEADER,
+        )
 
 
 CurrentActor = Annotated[Actor, Depends(current_actor)]

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -20,6 +21,11 @@ from urllib.parse import urlsplit
 from registry.errors import SettingsError
 
 CONFIG_VARIABLE = "REGISTRY_CONFIG"
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+# Signatures by a key that only the provider has: neither `none` nor the shared secrets of HS256.
+_SIGNATURES = frozenset(
+    f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)
+) | {"EdDSA"}
 
 
 def _setting(
@@ -99,6 +105,68 @@ class Settings:
         "Folders and bucket URLs, separated by commas, that the server may read and erase in.",
         (),
     )
+    oidc_issuer: str = _setting(
+        "REGISTRY_OIDC_ISSUER",
+        "Issuer URL of the OpenID provider where people log in. Empty: a local administrator.",
+        "",
+    )
+    oidc_client_id: str = _setting(
+        "REGISTRY_OIDC_CLIENT_ID", "Client id of this registry at the provider.", ""
+    )
+    oidc_client_secret: str = _setting(
+        "REGISTRY_OIDC_CLIENT_SECRET",
+        "Its client secret. Empty: the next setting, else a public client.",
+        "",
+        secret=True,
+    )
+    oidc_client_secret_file: str = _setting(
+        "REGISTRY_OIDC_CLIENT_SECRET_FILE", "File that holds the client secret instead.", ""
+    )
+    oidc_algorithms: tuple[str, ...] = _setting(
+        "REGISTRY_OIDC_ALGORITHMS",
+        "Signatures taken on id tokens, separated by commas. Empty: RS256 and ES256.",
+        (),
+    )
+    oidc_scopes: tuple[str, ...] = _setting(
+        "REGISTRY_OIDC_SCOPES",
+        "Scopes asked for, separated by commas. Empty: openid and profile.",
+        (),
+    )
+    oidc_group_claim: str = _setting(
+        "REGISTRY_OIDC_GROUP_CLAIM", "Claim of the id token that lists a person's groups.", "groups"
+    )
+    oidc_name_claim: str = _setting(
+        "REGISTRY_OIDC_NAME_CLAIM",
+        "Claim that names a person's account here.",
+        "preferred_username",
+    )
+    oidc_groups: tuple[str, ...] = _setting(
+        "REGISTRY_OIDC_GROUPS",
+        "Roles that groups give, each ROLE@PROJECT=GROUP, separated by commas.",
+        (),
+    )
+    session_idle_minutes: int = _setting(
+        "REGISTRY_SESSION_IDLE_MINUTES", "A session that nobody uses ends after this time.", 30
+    )
+    session_hours: int = _setting(
+        "REGISTRY_SESSION_HOURS", "Every session ends this long after its log-in.", 12
+    )
+    tls_certificate: str = _setting(
+        "REGISTRY_TLS_CERTIFICATE",
+        "PEM file with the server's certificate chain, for TLS without a proxy.",
+        "",
+    )
+    tls_key: str = _setting("REGISTRY_TLS_KEY", "PEM file with the key of the certificate.", "")
+    trusted_proxies: tuple[str, ...] = _setting(
+        "REGISTRY_TRUSTED_PROXIES",
+        "Addresses and networks, separated by commas, whose X-Forwarded headers are believed.",
+        (),
+    )
+    allow_plain_http: bool = _setting(
+        "REGISTRY_ALLOW_PLAIN_HTTP",
+        "Take tokens, sessions and passwords without TLS from other machines, too.",
+        False,
+    )
     body_limit_bytes: int = _setting(
         "REGISTRY_BODY_LIMIT_BYTES",
         "Largest request body taken, in bytes, both as sent and unpacked.",
@@ -146,6 +214,11 @@ class Settings:
         if self.s3_region:
             options.append(("aws_region", self.s3_region))
         return tuple(options)
+
+    @property
+    def tls(self) -> bool:
+        """Whether this server itself speaks TLS."""
+        return bool(self.tls_certificate)
 
     @property
     def embedded(self) -> bool:
@@ -247,6 +320,8 @@ def _check(settings: Settings) -> None:
         "queue_limit",
         "group_limit",
         "lock_timeout_seconds",
+        "session_idle_minutes",
+        "session_hours",
     ):
         if getattr(settings, name) <= 0:
             raise SettingsError(
@@ -263,4 +338,46 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"REGISTRY_SWEEP_ENGINE is {settings.sweep_engine!r}; threads and ray are known.",
             remedy="Write threads, or ray where a Ray cluster may be used.",
+        )
+    _check_transport(settings)
+    _check_provider(settings)
+
+
+def _check_transport(settings: Settings) -> None:
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise SettingsError(
+            "TLS needs a certificate and its key, and one of the two is not set.",
+            remedy="Set REGISTRY_TLS_CERTIFICATE and REGISTRY_TLS_KEY, or neither.",
+        )
+    for proxy in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError as error:
+            raise SettingsError(
+                f"REGISTRY_TRUSTED_PROXIES names {proxy[:80]!r}, which is no address or network.",
+                remedy="Write addresses such as 10.0.0.7 or networks such as 10.0.0.0/24.",
+            ) from error
+
+
+def _check_provider(settings: Settings) -> None:
+    if not settings.oidc_issuer:
+        return
+    issuer = urlsplit(settings.oidc_issuer)
+    if issuer.scheme != "https" and not (
+        issuer.scheme == "http" and issuer.hostname in _LOOPBACK_NAMES
+    ):
+        raise SettingsError(
+            f"REGISTRY_OIDC_ISSUER is {settings.oidc_issuer[:200]!r}, which is not https.",
+            remedy="Write the issuer as the provider does; only on this machine may it be http.",
+        )
+    if not settings.oidc_client_id:
+        raise SettingsError(
+            "REGISTRY_OIDC_ISSUER is set and REGISTRY_OIDC_CLIENT_ID is not.",
+            remedy="Register this registry at the provider, and set the client id it gives.",
+        )
+    wrong = sorted(set(settings.oidc_algorithms) - _SIGNATURES)
+    if wrong:
+        raise SettingsError(
+            f"REGISTRY_OIDC_ALGORITHMS names {', '.join(wrong)[:80]}.",
+            remedy=f"Choose from: {', '.join(sorted(_SIGNATURES))}.",
         )

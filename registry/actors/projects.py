@@ -21,7 +21,8 @@ from sqlmodel import Session
 
 from registry.actors.bindings import count_access_change, take_roles
 from registry.actors.claims import DEFAULT_PROJECT, Claim, Claims
-from registry.actors.tables import Project, ProjectClaim, ProjectMode, Role
+from registry.actors.person_tables import LocalPassword
+from registry.actors.tables import Account, Project, ProjectClaim, ProjectMode, Role
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
@@ -34,6 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CLAIM_LIMIT = 1000
 CLAIMS_KEPT_SECONDS = 1.0
 _project, _claim = table_of(Project), table_of(ProjectClaim)
+_account, _password = table_of(Account), table_of(LocalPassword)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,11 @@ def change_project(
         facts["mode"] = {"before": before.mode.value, "after": mode.value}
     if strict and not before.strict:
         facts["strict"] = True
-        facts["roles_taken"] = take_roles(
-            session, FIRST_ACCOUNT, but=[Role.ADMINISTRATOR], project_id=before.id
-        )
+        taken = [
+            take_roles(session, account, but=[Role.ADMINISTRATOR], project_id=before.id)
+            for account in (FIRST_ACCOUNT, *_local_people(session))
+        ]
+        facts["roles_taken"] = sorted({role for roles in taken for role in roles})
     if facts:
         session.execute(
             update(_project)
@@ -161,6 +165,12 @@ def change_project(
         entry = Entry(EntryKind.PROJECT_CHANGED, actor, {"project": name, **facts})
         append_entries(session, [entry], at=now)
     return show_project(session, name)
+
+
+def _local_people(session: Session) -> list[str]:
+    """The names of those who log in here by password: the local administrator, if any."""
+    query = select(_account.c.name).join(_password, _password.c.account_id == _account.c.id)
+    return [str(name) for name in session.execute(query.order_by(_account.c.name)).scalars()]
 
 
 def add_claim(

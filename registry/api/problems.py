@@ -6,6 +6,7 @@ Members: `type`, `title`, `status`, and ours: `code`, `detail`, `remedy`, `path`
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,21 +17,26 @@ from registry.errors import (
     BodyTooLargeError,
     ConflictError,
     ForbiddenError,
+    ForgedRequestError,
     HomeInUseError,
+    InsecureTransportError,
     InvalidInputError,
     KeyDestroyedError,
+    LogInError,
     MalformedEventError,
     MasterKeyError,
     NotFoundError,
     NotVerifiedError,
     OverloadedError,
     PolicyError,
+    ProviderError,
     RegistryError,
     SchemaOutdatedError,
     SettingsError,
     SetupError,
     StorageUnavailableError,
     TamperedError,
+    ThrottledError,
     UnauthenticatedError,
     UnavailableError,
     UnsupportedEncodingError,
@@ -45,13 +51,18 @@ STATUS: dict[type[RegistryError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
     UnauthenticatedError: 401,
+    LogInError: 401,
     ForbiddenError: 403,
+    InsecureTransportError: 403,
+    ForgedRequestError: 403,
     KeyDestroyedError: 410,
     TamperedError: 500,
     NotVerifiedError: 422,
     UnavailableError: 503,
     OverloadedError: 503,
     StorageUnavailableError: 503,
+    ProviderError: 503,
+    ThrottledError: 429,
     SetupError: 503,
     SettingsError: 503,
     PolicyError: 503,
@@ -60,12 +71,26 @@ STATUS: dict[type[RegistryError], int] = {
     HomeInUseError: 503,
 }
 MEDIA_TYPE = "application/problem+json"
+#: What every answer says unless it says otherwise itself (`registry.api.transport`).
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
 _log = logging.getLogger(__name__)
 
 
-def problem(
-    status: int, code: str, detail: str, remedy: str, path: str | None = None
-) -> JSONResponse:
+class Problem(JSONResponse):
+    """A problem document as a response; `members` is what it says."""
+
+    def __init__(self, members: dict[str, object], status: int) -> None:
+        # A surprise is answered outside of every middleware, so each brings the headers itself.
+        super().__init__(members, status, dict(SECURITY_HEADERS), MEDIA_TYPE)
+        self.members = members
+
+
+def problem(status: int, code: str, detail: str, remedy: str, path: str | None = None) -> Problem:
     """A problem document as a response."""
     body = {
         "type": f"urn:registry:problem:{code}",
@@ -76,10 +101,10 @@ def problem(
         "remedy": remedy,
         "path": path,
     }
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+    return Problem(body, status)
 
 
-def problem_of(error: RegistryError) -> JSONResponse:
+def problem_of(error: RegistryError) -> Problem:
     """The problem document of an error of ours, with Retry-After where it is worth trying again."""
     response = problem(STATUS[type(error)], error.code, error.detail, error.remedy, error.path)
     if isinstance(error, UnavailableError):
@@ -87,6 +112,22 @@ def problem_of(error: RegistryError) -> JSONResponse:
     if isinstance(error, UnauthenticatedError):
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+#: Makes a page of a problem's members for people; None for a program, which gets the document.
+Page = Callable[[Request, Mapping[str, object]], Response | None]
+
+
+def for_reader(request: Request, answer: Problem) -> Response:
+    """The answer itself, or its page where a browser asks and `app.state.error_page` makes one."""
+    make: Page | None = getattr(request.app.state, "error_page", None)
+    page = make(request, answer.members) if make is not None else None
+    if page is None:
+        return answer
+    for name in ("retry-after", "www-authenticate", "allow"):
+        if name in answer.headers:
+            page.headers[name] = answer.headers[name]
+    return page
 
 
 def install_problems(app: FastAPI) -> None:
@@ -97,10 +138,10 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_surprise)
 
 
-def _on_registry_error(_request: Request, error: Exception) -> Response:
+def _on_registry_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RegistryError):
         raise error
-    return problem_of(error)
+    return for_reader(request, problem_of(error))
 
 
 def _on_validation_error(_request: Request, error: Exception) -> Response:
@@ -129,7 +170,7 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
             detail, code = str(error.detail), "http_error"
     response = problem(error.status_code, code, detail, "See /openapi.json for what there is.")
     response.headers.update(error.headers or {})
-    return response
+    return for_reader(request, response)
 
 
 def _on_surprise(request: Request, error: Exception) -> Response:

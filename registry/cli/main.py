@@ -50,7 +50,7 @@ app = typer.Typer(
 serving.install(app)
 demo.install(app)
 app.add_typer(database.group)
-app.add_typer(tokens.group)
+tokens.install(app)
 app.add_typer(projects.group)
 app.add_typer(access.bindings)
 app.add_typer(access.access)

@@ -12,14 +12,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from registry.cli.home import held_home
 from registry.cli.output import JsonOption, note, show_json
-from registry.errors import SetupError
+from registry.errors import SettingsError, SetupError
 from registry.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from registry.request import House
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
@@ -35,13 +40,18 @@ def install(app: typer.Typer) -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    tls_certificate: Annotated[
+        str | None, typer.Option(help="PEM file with the certificate chain, for TLS.")
+    ] = None,
+    tls_key: Annotated[str | None, typer.Option(help="PEM file with its key.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the registry over HTTP until stopped.
 
     An empty home becomes ready by itself, and the first administrator token is shown once.
     """
-    settings = load_settings(host=host, port=port)
+    settings = load_settings(host=host, port=port, tls_certificate=tls_certificate, tls_key=tls_key)
+    _require_tls_files(settings)
     _log_to_stderr()
     with _ending_on_signals(), ExitStack() as stack:
         lock = stack.enter_context(held_home(settings, "registry serve"))
@@ -50,30 +60,40 @@ def serve(
         house = open_house(settings)
         stack.callback(close_house, house)
         listener = stack.enter_context(_listening(settings.host, settings.port))
-        url = _url(settings.host, listener.getsockname()[1])
+        url = _url(settings, listener.getsockname()[1])
         if lock is not None:
-            lock.announce(url)
+            # A certificate is for the name that people use, so commands use it, too.
+            lock.announce(settings.public_url if settings.tls and settings.public_url else url)
         if as_json:
             show_json({"url": url, "pid": os.getpid(), "home": _home_text(settings)})
             sys.stdout.flush()
         note(f"Serving {_home_text(settings)} at {url} (stop with Ctrl-C)")
+        _offer_setup(house, settings.public_url or url)
         _tune_interpreter()
-        import uvicorn
+        _run(create_app(settings, house=house), settings, listener)
 
-        config = uvicorn.Config(
-            create_app(settings, house=house),
-            loop="auto",  # uvloop where there is one
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+
+def _run(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
+    """Serve the application on the socket until told to stop."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        loop="auto",  # uvloop where there is one
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whose word counts is a setting of ours (registry.app)
+        ssl_certfile=settings.tls_certificate or None,
+        ssl_keyfile=settings.tls_key or None,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def worker(
@@ -165,10 +185,44 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listener.close()
 
 
-def _url(host: str, port: int) -> str:
-    """The address at which this machine reaches what listens at `host`."""
+def _url(settings: Settings, port: int) -> str:
+    """The address at which this machine reaches what listens at the settings' host."""
+    host = settings.host
     reachable = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+    scheme = "https" if settings.tls else "http"
+    return (
+        f"{scheme}://[{reachable}]:{port}"
+        if ":" in reachable
+        else (f"{scheme}://{reachable}:{port}")
+    )
+
+
+def _require_tls_files(settings: Settings) -> None:
+    """Raise SettingsError unless certificate and key can be read and belong together."""
+    if not settings.tls:
+        return
+    import ssl
+
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            settings.tls_certificate, settings.tls_key
+        )
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"TLS cannot be spoken with {settings.tls_certificate} and {settings.tls_key}: "
+            f"{error.strerror or error}.",
+            remedy="Name a PEM certificate chain and its unencrypted key, readable for this user.",
+        ) from error
+
+
+def _offer_setup(house: House, url: str) -> None:
+    """Show a set-up link while an embedded registry has nobody who could log in."""
+    link = house.log_ins.offer_setup() if house.settings.embedded else None
+    if link is not None:
+        note(
+            f"Nobody can log in by browser yet. Set the administrator up, once, within a day:\n"
+            f"{url.rstrip('/')}/set-up?link={link}"
+        )
 
 
 def _home_text(settings: Settings) -> str:

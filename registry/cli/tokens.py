@@ -21,6 +21,25 @@ group = typer.Typer(name="token", help="Make, list and revoke bearer tokens.", n
 PATH = "/api/v1/tokens"
 
 
+def install(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(group)
+    app.command("setup-link")(setup_link)
+
+
+def setup_link(as_json: JsonOption = False) -> None:
+    """Make a link that sets the local administrator's password, once, within a day."""
+    with connected() as client:
+        made = client.post("/api/v1/setup-links", {})
+    if as_json:
+        show_json(made)
+        return
+    say(made["url"] or made["path"])
+    ends = moment_text(made["expires_at"])
+    where = "" if made["url"] else " Open that path on the server."
+    note(f"It works once, until {ends}, and ends those made before it.{where}")
+
+
 @group.command()
 def create(
     name: Annotated[str, typer.Argument(help="Account that the token is for; made if new.")],

@@ -9,6 +9,8 @@ Rules:
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
@@ -27,7 +29,16 @@ from registry.errors import (
 TIMEOUT_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 300
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+CERTIFICATES = "SSL_CERT_FILE"
 Parameters = Mapping[str, str | int | bool | list[str] | None]
+
+
+def _own_trust() -> ssl.SSLContext | bool:
+    """Which certificates this machine's own server may have; httpx reads that variable itself only
+    where it reads proxies, too.
+    """
+    named = os.environ.get(CERTIFICATES)
+    return ssl.create_default_context(cafile=named) if named else True
 
 
 class HttpClient:
@@ -42,13 +53,15 @@ class HttpClient:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/")
+        is_local = httpx.URL(self.url).host in LOOPBACK
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=timeout_seconds,
             transport=transport,
             # A proxy of the environment cannot reach this machine's own address.
-            trust_env=httpx.URL(self.url).host not in LOOPBACK,
+            trust_env=not is_local,
+            verify=_own_trust() if is_local and self.url.startswith("https:") else True,
         )
 
     def __enter__(self) -> Self:

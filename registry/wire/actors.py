@@ -48,6 +48,14 @@ class TokenList(BaseModel):
     tokens: list[TokenShown]
 
 
+class SetupLinkMade(BaseModel):
+    """A set-up link, which is shown this once. `url` is null where nobody set a public URL."""
+
+    path: str
+    url: str | None
+    expires_at: datetime
+
+
 class NewProject(Body):
     """Asks for a project."""
 

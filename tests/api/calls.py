@@ -120,6 +120,7 @@ CALLS: tuple[Call, ...] = (
     get("/tokens"),
     post("/tokens", {"name": "", "roles": ["viewer"]}),
     post("/tokens/{token_id}/revoke", None, "/api/v1/tokens/none/revoke"),
+    post("/setup-links", {}),
     get("/projects"),
     post("/projects", {"name": ""}),
     get("/projects/{project}", "/api/v1/projects/speech"),

@@ -16,7 +16,10 @@ def test_the_newest_revision_is_the_one_alembic_finds() -> None:
     assert shipped_revisions() == (known, scripts.get_current_head())
 
 
-SLOW_TO_LOAD = {"alembic", "httpx", "rich", "lance", "pandas"}
+SLOW_TO_LOAD = {
+    *("alembic", "httpx", "rich", "lance", "pandas"),
+    *("authlib", "joserfc", "argon2", "jinja2", "httpx2"),
+}
 
 
 def test_a_start_loads_nothing_slow_that_it_may_never_need() -> None:
