@@ -73,6 +73,7 @@ from registry.policy.alerting import check_alert_settings
 from registry.policy.book import PolicyBook, folder_of
 from registry.request import Gauge, House
 from registry.rights.subject_holders import rights_subject_keys
+from registry.rights.turning_away import SuppressionDoor
 from registry.settings import Settings
 from registry.storage.alone import Turns
 from registry.storage.check import Finding, check_database
@@ -151,7 +152,8 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
             require_schema(database)
         keyring = open_keyring(settings, database, clock=clock, record=recording_as(SYSTEM))
         place = ledger_place(settings)
-        ledger = open_ledger(place, keyring)
+        door = SuppressionDoor(database, keyring, clock)
+        ledger = open_ledger(place, keyring, door)
         sweep = Sweep(place, cast("Engine", settings.sweep_engine), ledger.store)
         decisions = _open_access(database, clock)
         log_ins = LogIns(settings, database, keyring, clock, decisions.rules.conflicts)

@@ -37,36 +37,46 @@ JOIN run_read r ON r.run_id = w.run_id AND r.dataset_id = w.dataset_id
 
 
 class MapLike(Protocol):
-    """A map of a batch: its role, and its inputs as (batch number, first, rows)."""
+    """A map of a batch."""
 
     @property
-    def role(self) -> str: ...
+    def role(self) -> str:
+        """What it does to examples (`kept`, `duplicate_of` …)."""
+
     @property
-    def inputs(self) -> tuple[tuple[int, int, int], ...]: ...
+    def inputs(self) -> tuple[tuple[int, int, int], ...]:
+        """Its inputs as (batch number, first, rows)."""
 
 
 class NodeLike(Protocol):
-    """A batch in the ledger's graph; `owes`: datasets its run read that no map leads to."""
+    """A batch in the ledger's graph."""
 
     @property
-    def run_id(self) -> bytes: ...
+    def run_id(self) -> bytes:
+        """The run that wrote it."""
+
     @property
-    def maps(self) -> Sequence[MapLike]: ...
+    def maps(self) -> Sequence[MapLike]:
+        """The maps that lead to it."""
+
     @property
-    def owes(self) -> tuple[bytes, ...]: ...
+    def owes(self) -> tuple[bytes, ...]:
+        """The datasets that its run read and no map leads to."""
 
 
 class GraphLike(Protocol):
     """What is asked of the ledger's graph."""
 
-    def nodes(self, session: Session, numbers: Iterable[int]) -> Mapping[int, NodeLike]: ...
+    def nodes(self, session: Session, numbers: Iterable[int]) -> Mapping[int, NodeLike]:
+        """Batches by number; unknown ones are left out."""
 
 
 class LedgerLike(Protocol):
     """What is asked of the ledger, which stands beside this room."""
 
     @property
-    def graph(self) -> GraphLike: ...
+    def graph(self) -> GraphLike:
+        """The DAG of batches."""
 
 
 @dataclass(frozen=True, slots=True)

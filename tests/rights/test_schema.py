@@ -43,7 +43,7 @@ def there(database: Database) -> set[str]:
 def test_the_tables_go_down_and_up_again(database: Database) -> None:
     assert len(OURS) == 13
     assert differences(database) == []
-    for step, revision, expected in [("downgrade", "0006", set()), ("upgrade", "head", OURS)]:
+    for step, revision, expected in [("downgrade", "0007", set()), ("upgrade", "head", OURS)]:
         with database.write() as session:
             getattr(command, step)(alembic_config(session.connection()), revision)
         assert there(database) == expected
