@@ -72,6 +72,7 @@ from registry.policy.access import Access
 from registry.policy.alerting import check_alert_settings
 from registry.policy.book import PolicyBook, folder_of
 from registry.request import Gauge, House
+from registry.rights.policy_shelf import PolicyShelf
 from registry.rights.subject_holders import rights_subject_keys
 from registry.rights.turning_away import SuppressionDoor
 from registry.settings import Settings
@@ -183,6 +184,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, holders),
         policies=PolicyBook(folder_of(settings)),
+        shelf=PolicyShelf(folder_of(settings)),
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
         gauges=(waiting,),
     )

@@ -18,6 +18,7 @@ from registry.cli.output import JsonOption, note, say, show_json, show_table, sh
 from registry.cli.progress import Bar, shown_bar
 
 if TYPE_CHECKING:
+    from registry.demo.consent import Trainable
     from registry.demo.proof import EventProof
     from registry.demo.questions import OneExample
     from registry.demo.story import BatchFacts, Story
@@ -33,6 +34,8 @@ NEXT: tuple[tuple[str, ...], ...] = (
     ("sample", "file://demo docstrings/validation", "--size", "3"),
     ("locate", "email", "generated.ada.ashby@example.org"),
     ("version", "verify", "file://demo docstrings/train"),
+    ("manifest", "file://demo docstrings/train"),
+    ("policy", "explain", "file://demo docstrings/train"),
     ("db", "check"),
     ("serve",),
 )
@@ -66,7 +69,8 @@ def demo(
         answers = {"lineage": story.lineage, "sample": story.sample}
         example = {"trace": story.example.backward, "forward": story.example.forward}
         proof = {"event": story.proof.event, "index": story.proof.index, "size": story.proof.size}
-        answers = {**answers, "example": example, "proof": proof}
+        asked = {"before": story.trainable.before.about, "after": story.trainable.after.about}
+        answers = {**answers, "example": example, "proof": proof, "trainable": asked}
         show_json({**facts, "files": story.files_read, **answers})
         return
     _show(story, seconds)
@@ -123,6 +127,7 @@ def _show(story: Story, seconds: float) -> None:
     _show_example(story.example)
     _show_sample(story.sample)
     _show_proof(story.proof)
+    _show_trainable(story.trainable)
     say(f"All {story.files_read:,} files were read again: each has the digest that is recorded.")
     say(f"Done in {seconds:.1f} s. All of it is in {story.home}; look around:")
     say("")
@@ -168,6 +173,17 @@ def _show_proof(proof: EventProof) -> None:
     say(f"  event  {proof.event}")
     say(f"  leaf   {proof.leaf}")
     say(f"  root   {proof.root}  (signed; {len(proof.hashes)} hashes lead to it, checked here)")
+    say("")
+
+
+def _show_trainable(trainable: Trainable) -> None:
+    before, after = trainable.before, trainable.after
+    gone = before.allowed - after.allowed
+    say(f"May the model be trained on it? {before.allowed:,} examples, as everybody agreed.")
+    say(f"{trainable.contributor.name}, who is generated, withdraws. Asked again:")
+    say("")
+    say(f"  trainable  {after.allowed:,} examples, {gone:,} fewer; withheld {after.withheld}")
+    say(f"  manifest   {after.digest}")
     say("")
 
 

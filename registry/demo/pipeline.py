@@ -135,6 +135,7 @@ class Pipeline:
             subjects={"email": "contributor"},
             files=path,
             license=LICENSE,
+            legal_basis="consent",
             origin={
                 "kind": "public",
                 "uri": uri,

@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote, urlsplit
 from registry.canonical import digest_text
 from registry.client import Registry
 from registry.client.http import HttpClient
-from registry.demo.contributors import CONTRIBUTORS, NOTICE
+from registry.demo.consent import Trainable, ask_trainable
+from registry.demo.contributors import CONTRIBUTORS, NOTICE, contributor_of
 from registry.demo.datasets import DATASETS, MODEL
 from registry.demo.home import DATA, begin_anew
 from registry.demo.pipeline import Audience, Pipeline
@@ -50,7 +51,8 @@ class Story:
 
     `lineage` is the answer to where the model came from; `batches` are those of the demo's datasets
     in it, by node id; `example` is one example of its training data, `sample` five more; `proof`
-    says that the event which made it is in the audit log; `files_read` counts the files that were
+    says that the event which made it is in the audit log; `trainable` is what may be trained on
+    before and after that example's contributor withdrew; `files_read` counts the files that were
     found as they were recorded.
     """
 
@@ -60,6 +62,7 @@ class Story:
     example: OneExample
     sample: dict[str, Any]
     proof: EventProof
+    trainable: Trainable
     files_read: int
 
 
@@ -88,10 +91,12 @@ def tell(home: Path, listener: Listener, *, only: Sequence[str] = ()) -> Story:
         }
         example, sample = ask_example(client, library), ask_sample(client)
         proof = prove_model(client, *MODEL)
+        source = str(example.backward["sources"][0]["example_id"])
+        trainable = ask_trainable(client, contributor_of(source))
     files = [file for several in batches.values() for batch in several for file in batch.files]
     for uri, digest in files:
         _compare(uri, digest)
-    return Story(home, lineage, batches, example, sample, proof, len(files))
+    return Story(home, lineage, batches, example, sample, proof, trainable, len(files))
 
 
 def _refuse_silence() -> None:

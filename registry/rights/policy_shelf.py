@@ -26,4 +26,5 @@ class PolicyShelf:
         return licenses.load_licenses(self._path(licenses.FILE))
 
     def _path(self, name: str) -> Path:
-        return (self._folder or shipped("policies")) / name
+        own = None if self._folder is None else self._folder / name
+        return own if own is not None and own.is_file() else shipped("policies") / name

@@ -251,6 +251,17 @@ def test_every_drawn_example_is_the_row_it_is_said_to_be(told: Told) -> None:
         assert [source["example_id"] for source in item["trace"]["sources"]] == [row["example_id"]]
 
 
+def test_a_withdrawal_takes_out_exactly_that_contributors_examples(told: Told) -> None:
+    trainable = told.story.trainable
+    (batch,) = told.batches("docstrings/train")
+    people = pq.read_table(on_disk(batch["files"][0]["uri"]))["contributor"].to_pylist()
+    assert trainable.before.positions.tolist() == list(range(len(people)))
+    left = [row for row, who in enumerate(people) if who != trainable.contributor.email]
+    assert len(left) < len(people)
+    assert trainable.after.positions.tolist() == left
+    assert trainable.after.withheld == {"consent": len(people) - len(left)}
+
+
 def test_a_line_that_is_not_there_is_refused(told: Told) -> None:
     with pytest.raises(ConflictError, match=r"abc\.py has no line 99999"):
         read_lines(installed_library(), "https://example.org/blob/v3/Lib/abc.py#L99999-L99999")
