@@ -96,7 +96,7 @@ def evaluate(
         )
         for n in steps.order
     ]
-    own = dict(zip(steps.order, sweep.each(judge_task, tasks), strict=True))
+    own = dict(_judged_alone(ledger, sweep, tasks))
     needed = _uses(steps)
     found: dict[int, Masks] = {}
     for number in steps.order:
@@ -118,6 +118,21 @@ def evaluate(
     return Judged(members, found, rows, told, by_batch)
 
 
+def _judged_alone(
+    ledger: Ledger, sweep: Sweep, tasks: list[BatchTask]
+) -> Iterator[tuple[int, Masks]]:
+    """Each batch by itself; a sweep is only for those that read the index, where there are many."""
+    many = [task for task in tasks if task.people is not None or task.batch.own_licenses]
+    if len(many) < 2 and sweep.engine == "threads":
+        many = []
+    swept = {task.batch.number for task in many}
+    for task in tasks:
+        if task.batch.number not in swept:
+            yield task.batch.number, judge_task(ledger.store, task)
+    for task, masks in zip(many, sweep.each(judge_task, many), strict=True) if many else ():
+        yield task.batch.number, masks
+
+
 def _uses(steps: Steps) -> dict[int, int]:
     needed = dict.fromkeys(steps.order, 0)
     for number in steps.order:
@@ -132,7 +147,7 @@ def people_for(
     """The people's states, unless none of them could change what is said (rule 1)."""
     if gathered.people is None or not batch.facts.has_subjects or batch.is_pending:
         return None
-    table = people_table(policies, batch.facts, question)
+    table = people_table(policies, batch.facts)
     unsaid = masks_of_batch(policies, batch.facts, 0, question)
     if all(int(table[code]) == 0 for code in gathered.people.seen):
         nobody = masks_of_batch(policies, replace(batch.facts, derived=True), 0, question)

@@ -144,7 +144,7 @@ class Bound(_Form, frozen=True):
     travel: tuple[str, ...] | None = None
 
 
-class ResidencyPolicy(_Form, frozen=True):
+class ResidencyPolicy(_Form, frozen=True, eq=False):
     """`residency.yaml`: the regions there are, as globs, and the bounds of classifications."""
 
     regions: dict[str, tuple[_PATTERN, ...]]

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from datetime import UTC, datetime
+from functools import lru_cache, reduce
 from itertools import product
 
 import numpy as np
@@ -41,6 +42,7 @@ STATES: tuple[SubjectFacts, ...] = tuple(
 )
 CODE_OF = {state: code for code, state in enumerate(STATES)}
 UNKNOWN_PERSON = CODE_OF[SubjectFacts()]
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _LOW = np.uint32(0xFFFF)
 _SHIFT = np.uint32(16)
 
@@ -110,7 +112,7 @@ def masks_of_batch(
     alone = mask_of(_but_license(policies, batch, ExampleFacts(), question))
     found: Masks = common | alone
     if people is not None and people.places.ordinals.size:
-        table = people_table(policies, batch, question)
+        table = people_table(policies, batch)
         found = _of_people(table[people.codes], people, rows, common, common | alone)
     if marks is None or marks.licenses is None:
         lacks = mask_of(_license(policies, batch, ExampleFacts(), question))
@@ -130,12 +132,29 @@ def masks_of_batch(
     return found
 
 
-def people_table(policies: PolicySet, batch: BatchFacts, question: Question) -> Array:
+def people_table(policies: PolicySet, batch: BatchFacts) -> Array:
     """For each state of a person (`STATES`), the mask it gives an example of this batch."""
-    return np.array(
+    said = (batch.legal_basis, batch.personal_data, batch.special_category_condition)
+    return _table(policies, *said)
+
+
+@lru_cache(maxsize=256)
+def _table(
+    policies: PolicySet, legal_basis: str | None, personal_data: str | None, condition: str | None
+) -> Array:
+    """The table by all that it follows from (`use.judge_person`); not to be written to."""
+    batch = BatchFacts(
+        legal_basis=legal_basis,
+        personal_data=personal_data,
+        special_category_condition=condition,
+    )
+    question = Question("", _ANY_TIME)
+    found = np.array(
         [mask_of(_but_license(policies, batch, ExampleFacts((s,)), question)) for s in STATES],
         np.uint32,
     )
+    found.flags.writeable = False
+    return found
 
 
 def _license(

@@ -46,9 +46,12 @@ FILES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PolicySet:
-    """Everything that is decided by. `digest`: `sha256:…` (rule 2)."""
+    """Everything that is decided by. `digest`: `sha256:…` (rule 2).
+
+    A set is equal to itself alone, so that what follows from it can be remembered.
+    """
 
     digest: str
     purposes: Purposes

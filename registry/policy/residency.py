@@ -11,11 +11,13 @@ Rules:
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from registry.policy.decision import Outcome, Reason, Rule
 from registry.policy.forms import Bound, ResidencyPolicy
 
 
+@lru_cache(maxsize=1024)
 def groups_of(policy: ResidencyPolicy, region: str) -> frozenset[str]:
     """The groups that a region is in; empty where nobody defined it."""
     text = region.strip().lower()

@@ -15,10 +15,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import smtplib
-import ssl
 from datetime import datetime
 from email.message import EmailMessage
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -28,6 +27,9 @@ from registry.moments import rfc3339
 from registry.rights.violations import ViolationView, read_violation
 from registry.settings import Settings
 from registry.workers.context import TaskContext
+
+if TYPE_CHECKING:
+    import smtplib
 
 TIMEOUT_SECONDS = 20.0
 
@@ -102,6 +104,8 @@ def _not_delivered(reason: str) -> UnavailableError:
 
 
 def _mail(settings: Settings, violation: ViolationView) -> None:
+    import smtplib
+
     if not settings.alert_email:
         return
     place = urlsplit(settings.smtp_url)
@@ -125,6 +129,9 @@ def _mail(settings: Settings, violation: ViolationView) -> None:
 
 def _server(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
     """A connection to the mail server: TLS from the start, or as soon as the server offers it."""
+    import smtplib
+    import ssl
+
     secure = ssl.create_default_context()
     if scheme == "smtps":
         return smtplib.SMTP_SSL(host, port or 465, timeout=TIMEOUT_SECONDS, context=secure)
