@@ -182,7 +182,8 @@ def _show_trainable(trainable: Trainable) -> None:
     say(f"May the model be trained on it? {before.allowed:,} examples, as everybody agreed.")
     say(f"{trainable.contributor.name}, who is generated, withdraws. Asked again:")
     say("")
-    say(f"  trainable  {after.allowed:,} examples, {gone:,} fewer; withheld {after.withheld}")
+    why = ", ".join(after.withheld)
+    say(f"  trainable  {after.allowed:,} examples, {gone:,} fewer; withheld for: {why}")
     say(f"  manifest   {after.digest}")
     say("")
 
