@@ -29,9 +29,11 @@ from registry.actors.token_cache import TokenCache
 from registry.api import (
     access,
     audit,
+    consents,
     datasets,
     events,
     health,
+    holds,
     ingest,
     jobs,
     lineage_reads,
@@ -39,11 +41,14 @@ from registry.api import (
     objects,
     projects,
     quarantine,
+    register,
+    rights,
     search,
     setup_links,
     tokens,
     tracing,
     versions,
+    violations,
 )
 from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
@@ -63,6 +68,8 @@ from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
 from registry.policy.access import Access
 from registry.request import Gauge, House
+from registry.rights.subject_holders import rights_subject_keys
+from registry.rights.turning_away import SuppressionDoor
 from registry.settings import Settings
 from registry.storage.alone import Turns
 from registry.storage.check import Finding, check_database
@@ -111,6 +118,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     lineage_reads.router,
     search.router,
+    consents.router,
+    holds.router,
+    violations.router,
+    register.router,
+    rights.router,
     events.router,  # takes every path below /events that no router before it took
 )
 
@@ -134,7 +146,8 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
             require_schema(database)
         keyring = open_keyring(settings, database, clock=clock, record=recording_as(SYSTEM))
         place = ledger_place(settings)
-        ledger = open_ledger(place, keyring)
+        door = SuppressionDoor(database, keyring, clock)
+        ledger = open_ledger(place, keyring, door)
         sweep = Sweep(place, cast("Engine", settings.sweep_engine), ledger.store)
         decisions = _open_access(database, clock)
         log_ins = LogIns(settings, database, keyring, clock, decisions.rules.conflicts)
@@ -149,7 +162,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         group_limit=settings.group_limit,
     )
     waiting = Gauge("events_waiting", "Events that wait for the writer.", lambda: events.waiting)
-    holders = [LedgerSubjectKeys(database, ledger)]
+    holders = [LedgerSubjectKeys(database, ledger), *rights_subject_keys(database)]
     return House(
         settings=settings,
         database=database,

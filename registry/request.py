@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -47,6 +47,7 @@ from registry.lineage.writer import EventWriter
 from registry.policy.access import Access
 from registry.policy.actions import Action
 from registry.policy.sight import sight_of
+from registry.rights.policy_shelf import PolicyShelf
 from registry.settings import Settings
 from registry.storage.alone import Turns
 from registry.storage.database import Database
@@ -82,6 +83,7 @@ class House:
     rotation: Rotation
     audit: AuditLog
     gauges: tuple[Gauge, ...] = ()
+    shelf: PolicyShelf = field(default_factory=PolicyShelf)
 
 
 def current_house(request: Request) -> House:
@@ -243,16 +245,22 @@ CurrentTracer = Annotated[Actor, Depends(_TRACER)]
 CurrentMember = Annotated[Actor, Depends(Guard(Action.READ_CATALOG, here=True))]
 CurrentReleaser = Annotated[Actor, Depends(Guard(Action.RELEASE_FINDINGS, here=False))]
 CurrentApprover = Annotated[Actor, Depends(Guard(Action.APPROVE_REQUESTS, here=False))]
+CurrentRightsEditor = Annotated[Actor, Depends(Guard(Action.EDIT_RIGHTS, here=False))]
 CurrentWriter = Annotated[Actor, Depends(Guard(Action.WRITE_LINEAGE, here=True))]
 CurrentAuditor = Annotated[Actor, Depends(Guard(Action.READ_AUDIT, here=True))]
 CurrentAdministrator = Annotated[Actor, Depends(Guard(Action.ADMINISTER, here=True))]
+
+
+def see_as(session: Session, house: House, actor: Actor, action: Action) -> None:
+    """Let a session see, from now on, what the actor may do the action with."""
+    confine(session, sight_of(session, house.access, actor.account_id, action))
 
 
 @contextmanager
 def reading_for(house: House, actor: Actor, action: Action) -> Iterator[Session]:
     """A session that sees what the actor may do the action with."""
     with house.database.read() as session:
-        confine(session, sight_of(session, house.access, actor.account_id, action))
+        see_as(session, house, actor, action)
         yield session
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from registry.catalog.paging import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Cut
@@ -45,6 +45,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+RowId = Annotated[
+    str,
+    Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="A UUID, as listed."),
+]
+OneLine = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")]
 Offset = Annotated[
     int, Query(ge=0, le=MAX_OFFSET, description="How many items to skip; `after` is faster.")

@@ -13,17 +13,22 @@ from registry.cli import (
     access,
     adopt,
     audit,
+    consents,
     database,
     datasets,
     demo,
     events,
     examples,
+    holds,
     jobs,
     keys,
     lineage,
     projects,
+    register,
+    rights,
     serving,
     tokens,
+    violations,
 )
 from registry.cli.edge import EdgeGroup
 
@@ -57,6 +62,15 @@ for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.job
     app.add_typer(group)
 lineage.install(app)
 examples.install(app, datasets.version)
+for group in (
+    rights.group,
+    consents.group,
+    register.group,
+    register.shares,
+    holds.group,
+    violations.group,
+):
+    app.add_typer(group)
 
 
 @app.callback()

@@ -15,6 +15,7 @@ from registry.keys.digests import ContentDigests
 from registry.keys.keyring import Keyring
 from registry.keys.subject_columns import SubjectColumns
 from registry.ledger.batches import BatchGraph
+from registry.ledger.door import Door, OpenDoor
 from registry.ledger.sweep import LedgerPlace, Store
 from registry.ledger.uploads import Pseudonymiser
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 class Ledger:
     """The places where examples rest, and the keys that make them pseudonymous. Thread-safe."""
 
-    def __init__(self, place: LedgerPlace, keyring: Keyring) -> None:
+    def __init__(self, place: LedgerPlace, keyring: Keyring, door: Door | None = None) -> None:
         self.store = Store(place)
         self.objects = self.store.objects
         self.keyring = keyring
+        self.door: Door = door or OpenDoor()
         self.digests = ContentDigests(keyring)
         self.graph = BatchGraph(self.objects)
 
@@ -46,6 +48,9 @@ class Ledger:
         return self.digests.keyed(parse_digest(digest))
 
 
-def open_ledger(place: LedgerPlace, keyring: Keyring) -> Ledger:
-    """The ledger at a place: a folder, or a bucket. Nothing is read or written yet."""
-    return Ledger(place, keyring)
+def open_ledger(place: LedgerPlace, keyring: Keyring, door: Door | None = None) -> Ledger:
+    """The ledger at a place: a folder, or a bucket. Nothing is read or written yet.
+
+    `door`: who is asked which examples must not come in again; without one all may.
+    """
+    return Ledger(place, keyring, door)

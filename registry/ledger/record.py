@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import insert, select, update
@@ -35,6 +36,7 @@ from registry.ledger.bindings import (
     wake,
 )
 from registry.ledger.columns import EXAMPLES, SUBJECTS
+from registry.ledger.door import NOBODY, Ordinals, find_suppressed, without
 from registry.ledger.expire import EXPIRES_AFTER, object_name
 from registry.ledger.opened import Ledger
 from registry.ledger.parents import compile_parents
@@ -227,11 +229,16 @@ def _bind(
         conclude(lambda session: note_failed(session, plan.number, detail, now))
         return BindingState.FAILED
     ledger.index.clear_batch(plan.number)
+    away = NOBODY
     if plan.examples is not None:
-        _append_examples(ledger, plan.number, plan.examples)
+        rows_at, links_at = (object_name(plan.examples.id, p) for p in ("examples", "subjects"))
+        away = find_suppressed(ledger.objects, rows_at, links_at, ledger.door)
+        _append_examples(ledger, plan.number, plan.examples, away)
 
     def work(session: Session) -> None:
         store_binding(session, plan, maps, rows, now)
+        if away.size:
+            ledger.door.turned_away(session, plan.number, away, now)
 
     conclude(work)
     return BindingState.BOUND
@@ -311,7 +318,7 @@ def _agreed_rows(plan: BindPlan, maps: list[dict[str, Any]]) -> int | None:
     return rows
 
 
-def _append_examples(ledger: Ledger, number: int, examples: FoundObject) -> None:
+def _append_examples(ledger: Ledger, number: int, examples: FoundObject, away: Ordinals) -> None:
     for part, schema, append in (
         ("examples", EXAMPLES, ledger.index.append),
         ("subjects", SUBJECTS, ledger.index.append_subjects),
@@ -319,7 +326,7 @@ def _append_examples(ledger: Ledger, number: int, examples: FoundObject) -> None
         source = ledger.objects.open(object_name(examples.id, part))
         with pq.ParquetFile(source, memory_map=isinstance(source, str)) as file:
             if file.metadata.num_rows:
-                append(_with_addresses(file, number, schema))
+                append(_with_addresses(file, number, schema, away))
     held = ledger.index.count(number)
     if held != examples.rows:
         # Whatever came between, the batch is not bound before the index has it once and whole.
@@ -329,14 +336,16 @@ def _append_examples(ledger: Ledger, number: int, examples: FoundObject) -> None
         )
 
 
-def _with_addresses(file: pq.ParquetFile, number: int, schema: pa.Schema) -> pa.RecordBatchReader:
+def _with_addresses(
+    file: pq.ParquetFile, number: int, schema: pa.Schema, away: Ordinals
+) -> pa.RecordBatchReader:
     def batches() -> Iterator[pa.RecordBatch]:
         first = 0
         for batch in file.iter_batches(65_536):
             if "ordinal" in batch.schema.names:
                 ordinals = batch.column("ordinal").to_numpy()
             else:
-                ordinals = range(first, first + batch.num_rows)
+                ordinals = np.arange(first, first + batch.num_rows)
             first += batch.num_rows
             columns = [
                 pa.array(pack(number, ordinals))
@@ -344,6 +353,7 @@ def _with_addresses(file: pq.ParquetFile, number: int, schema: pa.Schema) -> pa.
                 else batch.column(item.name)
                 for item in schema
             ]
-            yield pa.record_batch(columns, schema=schema)
+            entering = pa.record_batch(columns, schema=schema)
+            yield without(entering, ordinals, away) if away.size else entering
 
     return pa.RecordBatchReader.from_batches(schema, batches())

@@ -16,6 +16,7 @@ from registry.canonical import event_digest, exact_json
 from registry.lineage.batch_facet import read_batch
 from registry.lineage.events import Event, decode_json, interpret, require_object
 from registry.lineage.inline_examples import InlineExamples, move_inline_examples
+from registry.lineage.rights_facet import read_rights
 from registry.lineage.row_maps_facet import read_row_maps
 from registry.lineage.values import Warn, malformed
 from registry.pii.flags import flag_identifiers, may_hold_identifiers
@@ -64,6 +65,7 @@ def admit(body: bytes) -> Admitted:
                     "Send them with an output of a run, beside its registry_batch.",
                     f"{dataset.path}.{key}.{EXAMPLES}",
                 )
+        read_rights(dataset)
         # Refused here, not when it is projected: its sender can mend it.
         if read_batch(dataset) is None and read_row_maps(dataset) is not None:
             raise malformed(

@@ -35,7 +35,7 @@ from registry.lineage.facets import (
 from registry.lineage.row_maps_facet import read_row_maps
 from registry.lineage.values import Named
 from registry.storage.columns import wins_key
-from registry.wire.facets import BATCH
+from registry.wire.facets import BATCH, RIGHTS
 
 Key = tuple[Any, ...]
 Values = tuple[Any, ...]
@@ -203,6 +203,10 @@ class Projection:
                 key = (event.scope_id, _OUTPUT, dataset.named.id, "dataset")
                 facet = dataset.facets["lifecycleStateChange"]
                 _put_facet(self.scope_facets, (*key, "lifecycleStateChange"), wins, facet)
+            if RIGHTS in dataset.facets:
+                # The dataset's facet is that of the last run; a batch keeps what its own run said.
+                key = (event.scope_id, _OUTPUT, dataset.named.id, "dataset")
+                _put_facet(self.scope_facets, (*key, RIGHTS), wins, dataset.facets[RIGHTS])
             batch = read_batch(dataset)
             if batch is not None:
                 self._add_batch(event, dataset, batch, effective, wins)

@@ -63,6 +63,46 @@ _JOB = _IN + "/jobs/{job}"
 _REFINE = "/api/v1/namespaces/jobs/jobs/refine"
 _ROLE = {"role": "viewer", "why": "to look", "for": "P1D"}
 
+_ABSENT = "0197a0e2-0000-7000-8000-000000000001"
+_HOLD = {"matter": "Case", "owner": "legal", "reason": "court", "ground": "17_3_e"}
+_ADA = {"scheme": "email", "value": "ada@example.org"}
+_FILE = "sha256:" + DIGEST
+_GIVEN = {"purpose": "research", "status": "given", "at": "2026-01-01T00:00:00Z"}
+_FACT = {"fact": "license", "evidence": _FILE, "batch": 1}
+
+RIGHTS: tuple[Call, ...] = (
+    post("/consents", {"subject": _ADA, **_GIVEN}),
+    post("/consents/standing", {"subject": _ADA, "purpose": "research"}),
+    post("/consents/receipts", {"subject": _ADA}),
+    get("/consents/imports", file=_FILE),
+    Call("POST /api/v1/consents/imports", f"/api/v1/consents/imports?file={_FILE}", content=b"x"),
+    post("/holds", {"items": [CLEAN], **_HOLD}),
+    get("/holds"),
+    post("/holds/{hold_id}/lift", {"reason": "done"}, f"/api/v1/holds/{_ABSENT}/lift"),
+    post("/holds/{hold_id}/lift/approve", None, f"/api/v1/holds/{_ABSENT}/lift/approve"),
+    post("/holds/{hold_id}/lift/refuse", None, f"/api/v1/holds/{_ABSENT}/lift/refuse"),
+    get("/violations"),
+    get("/violations/{violation_id}", f"/api/v1/violations/{_ABSENT}"),
+    *(
+        post(f"/violations/{{violation_id}}/{verb}", body, f"/api/v1/violations/{_ABSENT}/{verb}")
+        for verb, body in (
+            ("acknowledge", None),
+            ("resolve", {"why": "mended"}),
+            ("accept", {"why": "known", "until": "2027-01-01T00:00:00Z"}),
+        )
+    ),
+    get("/register/activities"),
+    get("/register/activities/{entry_id}", "/api/v1/register/activities/none"),
+    post("/register/activities/{entry_id}", {}, "/api/v1/register/activities/a", method="PUT"),
+    get("/register/recipients"),
+    get("/register/recipients/{entry_id}", "/api/v1/register/recipients/none"),
+    post("/register/recipients/{entry_id}", {}, "/api/v1/register/recipients/a", method="PUT"),
+    post("/register/shares", {**CLEAN, "version": 1, "recipient": "nobody"}),
+    get("/register/shares"),
+    get("/rights/sources", **CLEAN),
+    get("/rights/terms", **CLEAN),
+    post("/rights/verifications", {**CLEAN, **_FACT}),
+)
 CALLS: tuple[Call, ...] = (
     Call("GET /metrics", "/metrics"),
     Call("GET /openapi.json", "/openapi.json"),
@@ -133,4 +173,5 @@ CALLS: tuple[Call, ...] = (
     get("/events/lineage"),
     get("/events"),
     get("/events/{namespace:path}", "/api/v1/events/jobs"),
+    *RIGHTS,
 )
