@@ -15,6 +15,7 @@ from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 from sqlmodel import SQLModel
 
+from registry.audit.events import EntryKind
 from registry.audit.tables import AuditEntry
 from registry.catalog import tables as catalog_tables
 from registry.catalog import version_tables
@@ -84,13 +85,21 @@ WRITTEN_BY_WORKERS = {
     "batch_sum",
     "map_binding",
     "map_input",
+    "audit_origin",
+    "audit_checkpoint",
+    "audit_tile",
 }
+# The columns that a worker fills by itself.
+FILLED_BY_WORKERS = {"audit_entry.leaf_index"}
 
 
 def dump_all(database: Database) -> Dump:
-    """Every row of every table there is, but for those that a worker writes by itself."""
+    """Every row of every table there is, but for what a worker writes by itself."""
     tables = (t for t in SQLModel.metadata.sorted_tables if t.name not in WRITTEN_BY_WORKERS)
-    return dump(database, tables)
+    found = dump(database, tables, without=FILLED_BY_WORKERS)
+    opened = EntryKind.ORIGIN_OPENED.value
+    found["audit_entry"] = [row for row in found["audit_entry"] if opened not in row]
+    return found
 
 
 def dump_projected(database: Database) -> Dump:

@@ -14,13 +14,19 @@ Rules:
    crashed. Such a file looks like one that is being written, so a purge lists them and `discard`
    removes those that are still unnamed later than any writer commits. Lance's own way
    (`delete_unverified`) removes files under writers and then the table cannot be read at all.
+6. Upkeep is one process's at a time where they share a folder: a compaction of one that meets an
+   index build of another can leave segments that cover a fragment twice, or claim one whose rows
+   they do not have. An append that finds it taken leaves it to the one at work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import lance
 from lance.file import LanceFileSession
@@ -103,7 +109,9 @@ def tend(table: LanceTable, *, most_rows_joined: int) -> None:
         segments.make_missing(dataset, table.indices)
         segments.cover(dataset, table.indices, most_rows_joined)
 
-    _quietly(table, work)
+    with _one_at_a_time(table, wait=False) as is_held:
+        if is_held:
+            _quietly(table, work)
 
 
 def optimise(table: LanceTable) -> None:
@@ -121,7 +129,29 @@ def optimise(table: LanceTable) -> None:
         segments.join_small(dataset, table.indices)
         dataset.cleanup_old_versions(older_than=KEPT_VERSIONS)
 
-    _quietly(table, work)
+    with _one_at_a_time(table, wait=True):
+        _quietly(table, work)
+
+
+@contextmanager
+def _one_at_a_time(table: LanceTable, *, wait: bool) -> Iterator[bool]:
+    """Hold the table's upkeep, among the processes of this machine; whether it is held (rule 6).
+
+    The kernel lets go of it when the process ends. In a bucket nothing is held.
+    """
+    if "://" in table.url and not table.url.startswith("file://"):
+        yield True
+        return
+    folder = Path(table.url.removeprefix("file://")).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    name = folder / f".{Path(table.url).name}.upkeep"
+    with name.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def _quietly(table: LanceTable, work: Callable[[lance.LanceDataset], None]) -> None:
@@ -196,7 +226,8 @@ def purge(table: LanceTable, now: datetime) -> Leftovers:
     What it returns goes to `discard` later. Raises StorageUnavailableError when it kept losing
     against other writers. Cost: as writing and indexing every fragment with a deleted row anew.
     """
-    table.ask(lambda dataset: _purge(table, dataset), None)
+    with _one_at_a_time(table, wait=True):
+        table.ask(lambda dataset: _purge(table, dataset), None)
     nothing: frozenset[str] = frozenset()
     return Leftovers(table.ask(_unnamed_files, nothing), now)
 

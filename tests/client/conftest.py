@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.client import Registry
+from registry.client import Registry, alone
 from tests.client.peer import Peer, listening
 
 # Before `datasets` is loaded: it must not look for anything beyond this machine.
@@ -22,6 +22,15 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith(("REGISTRY_", "OPENLINEAGE"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def all_the_time_it_takes() -> Iterator[None]:
+    """Rows are evaluated for as long as it takes: a busy machine must not change what is found."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alone, "LEAST_SECONDS", 600.0)
+        patch.setattr(alone, "MOST_SECONDS", 600.0)
+        yield
 
 
 @pytest.fixture
