@@ -144,6 +144,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
     or SettingsError for a master key that is lost, wrong or missing. Effects: an empty embedded
     home is made ready (rule 1); an empty database gets its first keys.
     """
+    folder = folder_of(settings)
     database = _connect(settings)
     try:
         if settings.embedded:
@@ -161,13 +162,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
     except BaseException:
         database.close()
         raise
-    events = EventWriter(
-        database,
-        clock=clock,
-        read_claims=ClaimsReader().read,
-        queue_limit=settings.queue_limit,
-        group_limit=settings.group_limit,
-    )
+    events = _event_writer(settings, database, clock)
     waiting = Gauge("events_waiting", "Events that wait for the writer.", lambda: events.waiting)
     holders = [LedgerSubjectKeys(database, ledger), *rights_subject_keys(database)]
     return House(
@@ -183,10 +178,20 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         turns=Turns(database),
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, holders),
-        policies=PolicyBook(folder_of(settings)),
-        shelf=PolicyShelf(folder_of(settings)),
+        policies=PolicyBook(folder),
+        shelf=PolicyShelf(folder),
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
         gauges=(waiting,),
+    )
+
+
+def _event_writer(settings: Settings, database: Database, clock: Clock) -> EventWriter:
+    return EventWriter(
+        database,
+        clock=clock,
+        read_claims=ClaimsReader().read,
+        queue_limit=settings.queue_limit,
+        group_limit=settings.group_limit,
     )
 
 
