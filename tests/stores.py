@@ -15,7 +15,7 @@ from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 from sqlmodel import SQLModel
 
-from registry.audit.events import EntryKind
+from registry.actors.accounts import SYSTEM
 from registry.audit.tables import AuditEntry
 from registry.catalog import tables as catalog_tables
 from registry.catalog import version_tables
@@ -88,6 +88,9 @@ WRITTEN_BY_WORKERS = {
     "audit_origin",
     "audit_checkpoint",
     "audit_tile",
+    "judge_mark",
+    "violation",
+    "disposal_item",
 }
 # The columns that a worker fills by itself.
 FILLED_BY_WORKERS = {"audit_entry.leaf_index"}
@@ -97,8 +100,7 @@ def dump_all(database: Database) -> Dump:
     """Every row of every table there is, but for what a worker writes by itself."""
     tables = (t for t in SQLModel.metadata.sorted_tables if t.name not in WRITTEN_BY_WORKERS)
     found = dump(database, tables, without=FILLED_BY_WORKERS)
-    opened = EntryKind.ORIGIN_OPENED.value
-    found["audit_entry"] = [row for row in found["audit_entry"] if opened not in row]
+    found["audit_entry"] = [row for row in found["audit_entry"] if SYSTEM not in row]
     return found
 
 
