@@ -13,16 +13,19 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import typer
 
 from registry.cli.edge import DEBUG_VARIABLE
-from registry.client.http import HttpClient
 from registry.errors import UnauthenticatedError
 from registry.settings import load_settings
 from registry.storage.home import local_token
 from registry.storage.homelock import serving_url
+
+if TYPE_CHECKING:
+    from registry.client.http import HttpClient
 
 
 @contextmanager
@@ -36,6 +39,8 @@ def connected() -> Iterator[HttpClient]:
         )
     url = settings.url or (serving_url(settings.home) if settings.embedded else None)
     if url:
+        from registry.client.http import HttpClient
+
         with HttpClient(url, local_token(settings)) as client:
             yield client
         return

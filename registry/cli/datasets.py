@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +27,9 @@ from registry.cli.output import (
     show_table,
 )
 from registry.cli.recipes import files_text, recipe_facts, show_recipe
-from registry.client.http import HttpClient
+
+if TYPE_CHECKING:
+    from registry.client.http import HttpClient
 
 VERSIONS_SHOWN = 10
 namespaces = typer.Typer(name="namespaces", help="Stores and groups of jobs.", no_args_is_help=True)

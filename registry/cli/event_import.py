@@ -13,13 +13,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from registry.cli.event_file import Item
-from registry.client.http import HttpClient
 from registry.errors import BodyTooLargeError, MalformedEventError, UnavailableError
+
+if TYPE_CHECKING:
+    from registry.client.http import HttpClient
 
 CHUNK_EVENTS = 500
 CHUNK_BYTES = 8 * 1024 * 1024

@@ -22,10 +22,10 @@ from registry.cli.output import (
     show_table,
 )
 from registry.cli.progress import shown_bar
-from registry.client.http import Parameters
 
 if TYPE_CHECKING:
     from registry.cli.event_import import Outcome
+    from registry.client.http import Parameters
 
 group = typer.Typer(
     name="events", help="OpenLineage events: import, and quarantine.", no_args_is_help=True

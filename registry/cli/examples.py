@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,8 +20,10 @@ from registry.cli.output import (
     show_table,
     show_tree,
 )
-from registry.client.http import HttpClient
 from registry.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from registry.client.http import HttpClient
 
 DatasetArgument = Annotated[str, typer.Argument(help='"NAMESPACE NAME" of the dataset.')]
 VersionOption = Annotated[

@@ -12,11 +12,12 @@ from registry.cli.connection import connected, in_path
 from registry.cli.lineage_tree import Branch, Direction, Graph, graph_of, node_words, unfold
 from registry.cli.listing import API
 from registry.cli.output import JsonOption, clean, note, show_json, show_tree
-from registry.client.http import HttpClient, Parameters
 
 if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
+
+    from registry.client.http import HttpClient, Parameters
 
 PREFIXES = ("dataset:", "datasetField:", "job:", "run:")
 LINE_LIMIT = 1_000

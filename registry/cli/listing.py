@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from registry.cli.output import note, show_json, show_table
-from registry.client.http import HttpClient, Parameters
+
+if TYPE_CHECKING:
+    from registry.client.http import HttpClient, Parameters
 
 API = "/api/v1"
 PAGE = 500

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from registry.cli.connection import connected, split_name
 from registry.cli.listing import LimitOption, show_list, some
 from registry.cli.output import JsonOption, gap, show_facts, show_json, show_table
-from registry.client.http import Parameters
+
+if TYPE_CHECKING:
+    from registry.client.http import Parameters
 
 group = typer.Typer(name="rights", help="Sources, licences and terms.", no_args_is_help=True)
 PATH = "/api/v1/rights"
