@@ -14,9 +14,9 @@ Rules:
    crashed. Such a file looks like one that is being written, so a purge lists them and `discard`
    removes those that are still unnamed later than any writer commits. Lance's own way
    (`delete_unverified`) removes files under writers and then the table cannot be read at all.
-6. Upkeep is one process's at a time where they share a folder: a compaction of one that meets an
-   index build of another can leave segments that cover a fragment twice, or claim one whose rows
-   they do not have. An append that finds it taken leaves it to the one at work.
+6. Upkeep is one process's at a time where they share a folder: a compaction of one that met an
+   index build of another once left two segments over one fragment. An append that finds it taken
+   leaves it to the one at work. In a bucket nothing keeps two apart but Lance's own conflicts.
 """
 
 from __future__ import annotations
