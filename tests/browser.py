@@ -28,7 +28,9 @@ addEventListener("load", async () => {
     found = {
       passes: report.passes.length,
       violations: report.violations.concat(report.incomplete).map(each => ({
-        rule: each.id, why: each.help, where: each.nodes.map(node => [node.html.slice(0, 200), node.any.map(one => one.message)]),
+        rule: each.id,
+        why: each.nodes.flatMap(node => node.any.map(one => one.message)).concat(each.help),
+        where: each.nodes.map(node => node.html.slice(0, 200)),
       })),
       dark: matchMedia("(prefers-color-scheme: dark)").matches,
       overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
