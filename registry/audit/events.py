@@ -79,3 +79,4 @@ class EntryKind(StrEnum):
     VIOLATION_ACKNOWLEDGED = "rights.violation.acknowledged"
     VIOLATION_RESOLVED = "rights.violation.resolved"
     VIOLATION_ACCEPTED = "rights.violation.accepted"
+    CERTIFICATE_ISSUED = "erasure.certificate.issued"

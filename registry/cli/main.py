@@ -13,6 +13,7 @@ from registry.cli import (
     access,
     adopt,
     audit,
+    certificate,
     consents,
     database,
     datasets,
@@ -58,6 +59,7 @@ app.add_typer(access.bindings)
 app.add_typer(access.access)
 app.add_typer(events.group)
 app.add_typer(audit.group)
+app.add_typer(certificate.group)
 app.add_typer(keys.group)
 adopt.install(app)
 for group in (datasets.namespaces, datasets.datasets, datasets.version, jobs.jobs, jobs.runs):
