@@ -1,0 +1,76 @@
+"""The examples of a frozen plan, kept by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import insert, select
+from sqlmodel import Session
+
+from registry.erasure.sets import Marks, Ordinals, Sets
+from registry.erasure.tables import ErasurePlanBatch
+from registry.ledger.holes import Holes
+from registry.storage.columns import table_of
+
+_AT_ONCE = 500
+_member = table_of(ErasurePlanBatch)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """Examples of one batch in a plan. `part`: erase or review; `reason`: why they are reviewed;
+    `ordinals`: sorted uint32, None for all of the batch, which are then `examples` as counted.
+    """
+
+    batch_number: int
+    part: str
+    reason: str
+    ordinals: Ordinals | None
+    examples: int
+
+
+def keep_members(session: Session, plan_id: str, members: Iterable[Member]) -> None:
+    """Keep the examples of a plan. Effects: one row a batch, part and reason; does not commit."""
+    rows = [
+        {
+            "plan_id": plan_id,
+            "batch_number": each.batch_number,
+            "part": each.part,
+            "reason": each.reason,
+            "ordinals": None if each.ordinals is None else Holes(each.ordinals).to_bytes(),
+            "examples": each.examples,
+        }
+        for each in members
+    ]
+    for start in range(0, len(rows), _AT_ONCE):
+        session.execute(insert(_member), rows[start : start + _AT_ONCE])
+
+
+def read_erase_set(session: Session, plan_id: str) -> Sets:
+    """What a plan erases: sorted ordinals of batches."""
+    return {
+        number: ordinals
+        for number, ordinals in read_marks(session, plan_id, "erase").items()
+        if ordinals is not None
+    }
+
+
+def read_marks(session: Session, plan_id: str, part: str, *, reason: str | None = None) -> Marks:
+    """The examples of one part of a plan, of one reason where it is named."""
+    mine = (_member.c.plan_id == plan_id) & (_member.c.part == part)
+    if reason is not None:
+        mine &= _member.c.reason == reason
+    query = select(_member.c.batch_number, _member.c.ordinals).where(mine)
+    found: Marks = {}
+    for number, packed in session.execute(query.order_by(_member.c.batch_number)):
+        ordinals = None if packed is None else Holes.from_bytes(bytes(packed)).ordinals()
+        there = found.get(number, _NOTHING)
+        found[number] = (
+            None if ordinals is None or there is None else np.union1d(there, ordinals)
+        )
+    return found
+
+
+_NOTHING = np.empty(0, np.uint32)
