@@ -9,18 +9,43 @@ Rules (DESIGN §2):
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from sqlmodel import Session
 
 from registry.ledger.batches import BatchGraph, BatchNode, MapNode
-from registry.ledger.rowmap import Role
+from registry.ledger.positions import Positions
+from registry.ledger.rowmap import Role, RowMap
 
 Ordinals = npt.NDArray[np.uint32]
 Sets = dict[int, Ordinals]
+
+
+class MapAnswers(Protocol):
+    """What is asked of a row map, wherever it lies."""
+
+    def __len__(self) -> int:
+        """The rows of the output."""
+
+    def forward(self, inputs: object) -> Positions:
+        """As `RowMap.forward`."""
+
+    def backward(self, outputs: object) -> Positions:
+        """As `RowMap.backward`."""
+
+    def chunks(self) -> Iterator[tuple[int, RowMap]]:
+        """As `RowMapFile.chunks`."""
+
+
+class OpensMaps(Protocol):
+    """Whoever has the row maps of bound batches."""
+
+    def open_map(self, node: MapNode) -> MapAnswers:
+        """The map itself."""
 
 
 @dataclass(slots=True)
@@ -100,7 +125,7 @@ def _merge(closure: Closure, found: dict[int, list[Ordinals]]) -> Sets:
     return frontier
 
 
-def parents(graph: BatchGraph, part: MapNode, ordinals: Ordinals) -> Iterable[tuple[int, Ordinals]]:
+def parents(graph: OpensMaps, part: MapNode, ordinals: Ordinals) -> Iterable[tuple[int, Ordinals]]:
     """The parents of output ordinals by input batch: (number, sorted ordinals)."""
     file = graph.open_map(part)
     inside = ordinals[: np.searchsorted(ordinals, len(file))]
@@ -123,7 +148,7 @@ def split_positions(
         yield number, inside.astype(np.uint32)
 
 
-def children(graph: BatchGraph, part: MapNode, frontier: Sets) -> Ordinals:
+def children(graph: OpensMaps, part: MapNode, frontier: Sets) -> Ordinals:
     """The output ordinals that have a parent among some ordinals of the map's inputs."""
     positions = [
         frontier[number].astype(np.uint64) + np.uint64(first)

@@ -5,14 +5,13 @@ Rules (DESIGN §1.4, §1.5, §2):
    job and run owe it.
 2. A source is an example of a batch that no map leads to and that owes none (`batches`).
 3. A version holds an example when its batch is a member. Whether a run saw it follows from the
-   version that the run read: saw, did not see; unknown where no version is known, or where the
-   batch was there before the run read but we knew of it only later.
+   version that the run read (`seen`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from sqlmodel import Session
@@ -20,6 +19,7 @@ from sqlmodel import Session
 from registry.errors import InvalidInputError
 from registry.ledger.batches import BatchGraph, BatchNode
 from registry.ledger.closure import Sets, is_source, parents, push_forward, single
+from registry.ledger.seen import holds_member, read_memberships, run_saw
 from registry.storage.bulk import TypedColumn, select_by_ids, select_by_rows
 
 STEPS_LIMIT = 10_000
@@ -178,14 +178,6 @@ def owed_forward(session: Session, numbers: list[int]) -> list[tuple[int, bytes]
     return sorted((number, bytes(dataset_id)) for number, dataset_id in rows)
 
 
-_MEMBER = """
-SELECT vb.dataset_id, vb.batch_number, v.line, vb.number, vb.change, b.effective_at
-FROM {rows} AS w
-JOIN version_batch vb ON vb.batch_number = w.number
-JOIN dataset_version v ON v.dataset_id = vb.dataset_id AND v.number = vb.number
-JOIN batch b ON b.number = vb.batch_number
-ORDER BY vb.number
-"""
 _VERSIONS = """
 SELECT d.id, d.namespace, d.name, v.number, v.line FROM {ids} AS wanted
 JOIN dataset d ON d.id = wanted.id
@@ -208,36 +200,12 @@ ORDER BY m.namespace, m.name, r.run_id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Membership:
-    """When a batch came into a line of versions, and when it went (None: it is still there)."""
-
-    batch: int
-    line: int
-    added: int
-    removed: int | None
-    effective_at: int
-
-
 def what_saw(session: Session, numbers: list[int]) -> tuple[list[SeenVersion], list[SeenVersion]]:
     """Versions that were read or are current, and models, of the datasets of these batches."""
-    held: dict[bytes, list[_Membership]] = {}
-    for dataset_id, number, line, version, change, effective in select_by_rows(
-        session, _MEMBER, _NUMBER, [(n,) for n in numbers]
-    ):
-        memberships = held.setdefault(bytes(dataset_id), [])
-        if change == "added":
-            memberships.append(_Membership(number, line, version, None, effective))
-        else:
-            held[bytes(dataset_id)] = [
-                replace(m, removed=version)
-                if m.batch == number and m.line == line and m.removed is None
-                else m
-                for m in memberships
-            ]
+    held = read_memberships(session, numbers)
     dataset_ids = sorted(held)
     versions = [
-        SeenVersion(bytes(d), ns, name, number, None, _holds(held[bytes(d)], line, number))
+        SeenVersion(bytes(d), ns, name, number, None, holds_member(held[bytes(d)], line, number))
         for d, ns, name, number, line in select_by_ids(session, _VERSIONS, dataset_ids)
     ]
     models = [
@@ -247,32 +215,10 @@ def what_saw(session: Session, numbers: list[int]) -> tuple[list[SeenVersion], l
             name,
             None,
             bytes(run),
-            _run_saw(held[bytes(d)], line, number, read_at),
+            run_saw(held[bytes(d)], line, number, read_at),
         )
         for run, d, number, read_at, line, model, ns, name in select_by_ids(
             session, _MODELS, dataset_ids
         )
     ]
     return versions, list(dict.fromkeys(models))
-
-
-def _holds(memberships: list[_Membership], line: int, version: int) -> str:
-    for m in memberships:
-        still = m.removed is None or m.removed > version
-        if m.line == line and m.added <= version and still:
-            return "saw"
-    return "did_not_see"
-
-
-def _run_saw(
-    memberships: list[_Membership], line: int | None, version: int | None, read_at: int
-) -> str:
-    """Rule 3 for a run that read `version` (None: not known which) at `read_at`."""
-    if version is None or line is None:
-        return "unknown"
-    if _holds(memberships, line, version) == "saw":
-        return "saw"
-    late = any(
-        m.line == line and m.added > version and m.effective_at <= read_at for m in memberships
-    )
-    return "unknown" if late else "did_not_see"
