@@ -1,0 +1,186 @@
+"""The world of a request: the bound batches of the ledger up to a limit, and the index's answers.
+
+Rules (the governance page, case 12; DESIGN §6):
+1. Batches that were numbered after the limit are not in it.
+2. Data that was collected after the request was received is not the request's: such batches hold no
+   own example and no exact duplicate. What was made of earlier data is, whenever it was made.
+3. Only batches whose examples entered the index are asked for digests and people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from registry.catalog.version_tables import BatchNumber
+from registry.erasure.found_rows import rows_at, subjects_at
+from registry.erasure.sets import Sets, as_sets
+from registry.erasure.unmapped import models_among, steps_after
+from registry.erasure.world import Contents, Output, Seen, Step
+from registry.ledger.batches import BatchNode, MapNode
+from registry.ledger.closure import MapAnswers
+from registry.ledger.opened import Ledger
+from registry.moments import to_micros
+from registry.storage.bulk import TypedColumn, select_by_rows
+from registry.storage.columns import table_of
+
+_number = table_of(BatchNumber)
+_NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
+_INDEXED = """
+SELECT k.number FROM {rows} AS w
+JOIN batch_binding k ON k.number = w.number AND k.state = 'bound' AND k.indexed = 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """What counts: batches up to a number, and of these, as the person's own, data collected up to
+    a moment (None: all).
+    """
+
+    batch_number: int
+    received_at: datetime | None = None
+
+
+def last_batch(session: Session) -> int:
+    """The greatest number of a batch, 0 where there is none."""
+    return int(session.execute(select(func.max(_number.c.number))).scalar_one() or 0)
+
+
+class LedgerWorld:
+    """The ledger as the closure sees it (`world.World`). For one session; remembers what it read.
+
+    `keys`: the live subject keys of everybody who asks, 16 bytes each.
+    """
+
+    def __init__(
+        self, session: Session, ledger: Ledger, keys: Collection[bytes], until: Until
+    ) -> None:
+        self.session = session
+        self.ledger = ledger
+        self.keys = sorted(set(keys))
+        self.until = until
+        self._nodes: dict[int, BatchNode] = {}
+        self._seen: dict[int, Seen | None] = {}
+        self._outputs: dict[int, list[int]] = {}
+        self._indexed: dict[int, bool] = {}
+        self._models: dict[bytes, bool] = {}
+
+    def open_map(self, node: MapNode) -> MapAnswers:
+        """The map's file."""
+        return self.ledger.graph.open_map(node)
+
+    def nodes(self, numbers: Iterable[int]) -> dict[int, BatchNode]:
+        """Batches up to the limit, bound or not."""
+        wanted = {n for n in numbers if n <= self.until.batch_number}
+        missing = wanted - self._nodes.keys()
+        if missing:
+            self._nodes |= self.ledger.graph.nodes(self.session, missing)
+        return {n: self._nodes[n] for n in sorted(wanted) if n in self._nodes}
+
+    def batches(self, numbers: Collection[int]) -> Mapping[int, Seen]:
+        """Those of these that are bound and up to the limit."""
+        missing = [n for n in numbers if n not in self._seen]
+        if missing:
+            nodes = self.nodes(missing)
+            self._learn_models({node.dataset_id for node in nodes.values()})
+            for number in missing:
+                node = nodes.get(number)
+                self._seen[number] = None if node is None or not node.is_bound else self._as(node)
+        found = {n: self._seen[n] for n in numbers}
+        return {n: seen for n, seen in found.items() if seen is not None}
+
+    def _as(self, node: BatchNode) -> Seen:
+        return Seen(node.number, node.rows, node.maps, self._models[node.dataset_id])
+
+    def _learn_models(self, dataset_ids: set[bytes]) -> None:
+        unknown = dataset_ids - self._models.keys()
+        if unknown:
+            models = models_among(self.session, unknown)
+            self._models |= {each: each in models for each in unknown}
+
+    def outputs(self, numbers: Collection[int]) -> Mapping[int, list[int]]:
+        """For each batch, those that a map leads to from it."""
+        missing = [n for n in numbers if n not in self._outputs]
+        if missing:
+            found = self.ledger.graph.outputs(self.session, missing)
+            self._outputs |= {n: found.get(n, []) for n in missing}
+        return {n: self._outputs[n] for n in numbers if self._outputs[n]}
+
+    def own(self) -> Sets:
+        """The examples of everybody who asks (rules 1 and 2)."""
+        if not self.keys:
+            return {}
+        hits = self.ledger.index.find_subjects(self.keys)
+        return self._counted(as_sets(hits.addresses))
+
+    def _counted(self, sets: Sets) -> Sets:
+        """Those of some examples that can be the person's (rule 2)."""
+        seen = self.batches(sets)
+        return {
+            n: rows
+            for n, rows in sets.items()
+            if n in seen and not seen[n].is_model and self._in_time(n)
+        }
+
+    def _in_time(self, number: int) -> bool:
+        received = self.until.received_at
+        return received is None or self._nodes[number].effective_at <= to_micros(received)
+
+    def _searchable(self, sets: Sets) -> Sets:
+        """Those of some examples that the index may know (rule 3)."""
+        missing = [(n,) for n in sets if n not in self._indexed]
+        if missing:
+            indexed = {row[0] for row in select_by_rows(self.session, _INDEXED, _NUMBER, missing)}
+            self._indexed |= {n: n in indexed for (n,) in missing}
+        return {n: rows for n, rows in sets.items() if self._indexed[n]}
+
+    def contents_of(self, sets: Sets) -> Contents:
+        """Those of these examples that have a digest."""
+        found = rows_at(self.ledger.index, self._searchable(sets), ["digest", "bytes"])
+        return _contents(found)
+
+    def same_contents(self, digests: npt.NDArray[np.bytes_]) -> Contents:
+        """All examples with one of these digests that count for the request."""
+        asked = [each.ljust(32, b"\0") for each in digests.tolist()]
+        hits = self.ledger.index.find_digests(asked)
+        counted = self._counted(as_sets(hits.addresses))
+        return _contents(rows_at(self.ledger.index, counted, ["digest", "bytes"]))
+
+    def of_others(self, sets: Sets) -> Sets:
+        """Those of these examples at which a person stands who did not ask."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        rows = subjects_at(self.ledger.index, self._searchable(sets))
+        asked = pa.array(self.keys, rows.schema.field("subject_key").type)
+        others = rows.filter(pc.invert(pc.is_in(rows.column("subject_key"), asked)))
+        return as_sets(others.column("address").to_numpy())
+
+    def steps_after(self, numbers: Collection[int], outputs: Collection[Output]) -> list[Step]:
+        """The steps without a map of runs that read one of these, or may have."""
+        limit = self.until.batch_number
+        return steps_after(self.session, self.nodes(numbers), outputs, limit=limit)
+
+
+def _contents(rows: Any) -> Contents:
+    """The rows with a digest, of a table of address, digest and bytes."""
+    import pyarrow.compute as pc
+
+    rows = rows.filter(pc.is_valid(rows.column("digest")))
+    digests = rows.column("digest").combine_chunks()
+    first = digests.offset
+    raw = np.frombuffer(digests.buffers()[1], "S32") if len(digests) else np.empty(0, "S32")
+    sizes = pc.fill_null(rows.column("bytes"), -1).to_numpy()
+    return Contents(
+        rows.column("address").to_numpy(),
+        raw[first : first + len(digests)],
+        np.maximum(sizes, -1),
+    )
