@@ -122,6 +122,7 @@ class _Asked:
         self, session: Session, nodes: Mapping[int, BatchNode], outputs: Collection[Output]
     ) -> None:
         self._session = session
+        self._nodes = nodes
         self._held = _held(session, nodes)
         self._made = _made(session, outputs)
         self._outputs: dict[bytes, list[Output]] = {}
@@ -176,7 +177,7 @@ class _Asked:
                 if _may_have_read(as_read, self._made.get(output))
             ]
         return Step(
-            batches=tuple(maybe),
+            batches=self._but_its_own(maybe, reader),
             outputs=tuple(read),
             run_id=reader.run_id,
             job=reader.job,
@@ -184,8 +185,14 @@ class _Asked:
             target=reader.target,
             output=Output(reader.run_id, reader.output),
             is_model=is_model,
-            saw=tuple(surely),
+            saw=self._but_its_own(surely, reader),
         )
+
+    def _but_its_own(self, numbers: list[int], reader: _Reader) -> tuple[int, ...]:
+        """What the run wrote to the very dataset is not what it read there."""
+        own = (reader.run_id, reader.output)
+        nodes = self._nodes
+        return tuple(n for n in numbers if (nodes[n].run_id, nodes[n].dataset_id) != own)
 
 
 def _unsure(reader: _Reader) -> _Reader:
