@@ -54,6 +54,12 @@ def last_batch(session: Session) -> int:
     return int(session.execute(select(func.max(_number.c.number))).scalar_one() or 0)
 
 
+def indexed_among(session: Session, numbers: Iterable[int]) -> set[int]:
+    """Those of these batches whose examples entered the index."""
+    wanted = [(number,) for number in numbers]
+    return {row[0] for row in select_by_rows(session, _INDEXED, _NUMBER, wanted)}
+
+
 class LedgerWorld:
     """The ledger as the closure sees it (`world.World`). For one session; remembers what it read.
 
@@ -136,10 +142,10 @@ class LedgerWorld:
 
     def _searchable(self, sets: Sets) -> Sets:
         """Those of some examples that the index may know (rule 3)."""
-        missing = [(n,) for n in sets if n not in self._indexed]
+        missing = [n for n in sets if n not in self._indexed]
         if missing:
-            indexed = {row[0] for row in select_by_rows(self.session, _INDEXED, _NUMBER, missing)}
-            self._indexed |= {n: n in indexed for (n,) in missing}
+            indexed = indexed_among(self.session, missing)
+            self._indexed |= {n: n in indexed for n in missing}
         return {n: rows for n, rows in sets.items() if self._indexed[n]}
 
     def contents_of(self, sets: Sets) -> Contents:

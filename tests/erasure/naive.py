@@ -164,16 +164,7 @@ class Naive:
             ],
         }
         minimum = self.rules.duplicates.minimum_bytes
-        found = {
-            reason: {
-                at
-                for at in self.all
-                if self._is_made(
-                    at, self.erase, lambda r, some=roles: r in some and not self._erases(r)
-                )
-            }
-            for reason, roles in made_by.items()
-        }
+        found = {reason: self._made_by(roles) for reason, roles in made_by.items()}
         found[Reason.SEVERAL_SUBJECTS] = set(self.shared)
         if self.rules.shared.packed == "review":
             found[Reason.SEVERAL_SUBJECTS] |= {
@@ -195,6 +186,11 @@ class Naive:
             - self.own
         )
         return found
+
+    def _made_by(self, roles: list[Role]) -> set[Address]:
+        """What was made of the erase set by a role that is not erased."""
+        fitting = {role for role in roles if not self._erases(role)}
+        return {at for at in self.all if self._is_made(at, self.erase, fitting.__contains__)}
 
     @cached_property
     def review(self) -> dict[Reason, set[Address]]:

@@ -111,7 +111,9 @@ class StoryWorld:
                 self._outputs.setdefault(number, []).append(batch.number)
 
     def _node(self, number: int, at: int, made: Made) -> MapNode:
-        first, total, inputs = {}, 0, []
+        first: dict[int, int] = {}
+        inputs: list[tuple[int, int, int]] = []
+        total = 0
         for source in made.inputs:
             rows = self.story.batches[source].rows
             first.setdefault(source, total)

@@ -1,0 +1,152 @@
+"""What an erasure request is about: what a person's examples reach, and where all of it went.
+
+Rules (DESIGN §6; the governance page, cases 2, 5, 6, 7, 12 and 20):
+1. The scope is what is known now, up to a batch; data that was collected after the request was
+   received is not in it. It is computed over everything, not over what the asker may see.
+2. What is erased and what is reviewed follows from `reach`; what was erased before is in neither.
+3. What is held stays in the scope, named with its hold and ground, and is not executed.
+4. What could not be searched is named; nothing is called complete that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from registry.erasure.copies import (
+    FileCopy,
+    HeldVersions,
+    Part,
+    Received,
+    SeenByModel,
+    dataset_names,
+    file_copies,
+    held_versions,
+    models_of,
+    recipients_of,
+)
+from registry.erasure.coverage import Searched, search_coverage
+from registry.erasure.ledger_world import LedgerWorld, Until, last_batch
+from registry.erasure.reach import Reached, Reason, reach
+from registry.erasure.rules import LoadedRules
+from registry.erasure.sets import Marks, Ordinals, Sets, add_marks, marks_without, without
+from registry.erasure.withheld import Withheld, withheld
+from registry.erasure.world import Output
+from registry.ledger.batches import BatchNode
+from registry.ledger.opened import Ledger
+
+#: Which ordinals of batches were erased before, sorted.
+ErasedBefore = Callable[[Session, Collection[int]], Mapping[int, Ordinals]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """Everything that a request is about.
+
+    `erase`: sorted ordinals of batches; `review`: for each reason marks, of which None is a whole
+    batch, less what is in `erase`. `own`: where the people who ask were found. `files`, `versions`,
+    `models` and `recipients` say of which set they hold something; `outputs`: datasets that an
+    unknown step wrote, of which no batch is known.
+    """
+
+    until: Until
+    rules: str
+    own: Sets
+    erase: Sets
+    review: Mapping[Reason, Marks]
+    reached: Reached
+    nodes: Mapping[int, BatchNode]
+    names: Mapping[bytes, tuple[str, str]]
+    outputs: tuple[Output, ...]
+    files: tuple[FileCopy, ...]
+    versions: tuple[HeldVersions, ...]
+    models: tuple[SeenByModel, ...]
+    recipients: tuple[Received, ...]
+    withheld: tuple[Withheld, ...]
+    coverage: tuple[Searched, ...]
+
+    @property
+    def not_searched(self) -> tuple[Searched, ...]:
+        """The batches of entry that do not count as searched."""
+        return tuple(each for each in self.coverage if not each.counts)
+
+    @property
+    def without_files(self) -> tuple[int, ...]:
+        """Batches of both sets of which nobody said where their rows lie."""
+        placed = {file.batch for file in self.files}
+        return tuple(sorted({*self.erase, *self.reviewed} - placed))
+
+    @property
+    def reviewed(self) -> Marks:
+        """Everything that is reviewed, for whatever reason."""
+        return all_marks(self.review)
+
+
+def all_marks(review: Mapping[Reason, Marks]) -> Marks:
+    """The marks of all reasons together."""
+    found: Marks = {}
+    for marks in review.values():
+        add_marks(found, marks)
+    return found
+
+
+def find_scope(
+    session: Session,
+    ledger: Ledger,
+    keys: Collection[bytes],
+    *,
+    schemes: Collection[str],
+    rules: LoadedRules,
+    at: datetime,
+    received_at: datetime | None = None,
+    up_to: int | None = None,
+    erased_before: ErasedBefore | None = None,
+) -> Scope:
+    """What a request is about, by the subject keys of its people under every live version.
+
+    `schemes`: the kinds of its identifiers, to say which scans count. `at`: now, for holds.
+    `received_at`: data that was collected after it is not the request's. `up_to`: the last batch
+    that counts; the last there is unless given. Reads only. Cost: as `reach`, and a few queries in
+    proportion to the batches, versions and files that are reached, one over all batches.
+    """
+    until = Until(last_batch(session) if up_to is None else up_to, received_at)
+    world = LedgerWorld(session, ledger, keys, until)
+    found = reach(world, world.own(), rules.said)
+    touched = {*found.erase, *found.own}.union(*found.review.values(), found.model_batches)
+    nodes = world.nodes(touched)
+    gone = {} if erased_before is None else erased_before(session, touched)
+    erase = without(found.erase, gone)
+    review = {
+        reason: left
+        for reason, marks in found.review.items()
+        if (left := marks_without(marks, gone))
+    }
+    reviewed = all_marks(review)
+    versions = held_versions(session, erase, Part.ERASE)
+    also = held_versions(session, reviewed.keys() - erase.keys(), Part.REVIEW)
+    models = models_of(session, found, nodes, limit=until.batch_number)
+    outputs = found.outputs
+    datasets = {node.dataset_id for node in nodes.values()} | {o.dataset_id for o in outputs}
+    datasets |= {step.dataset_id for step in found.steps}
+    return Scope(
+        until=until,
+        rules=rules.digest,
+        own=without(found.own, gone),
+        erase=erase,
+        review=review,
+        reached=found,
+        nodes=nodes,
+        names=dataset_names(session, datasets),
+        outputs=tuple(outputs),
+        files=tuple(file_copies(session, erase, reviewed)),
+        versions=(*versions, *also),
+        models=tuple(models),
+        recipients=tuple(recipients_of(session, (*versions, *also), models)),
+        withheld=withheld(session, ledger, erase, keys=keys, at=at),
+        coverage=tuple(
+            search_coverage(session, until, found=set(found.own), schemes=schemes, rules=rules.said)
+        ),
+    )
