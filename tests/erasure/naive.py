@@ -154,7 +154,7 @@ class Naive:
             found |= more
 
     def seeds(self) -> dict[Reason, set[Address]]:
-        made_by = {
+        made_by: dict[Reason, list[Role]] = {
             Reason.AGGREGATE: [Role.AGGREGATED],
             Reason.SYNTHETIC: [Role.SYNTHESISED_FROM],
             Reason.DERIVED: [
