@@ -67,9 +67,7 @@ def read_marks(session: Session, plan_id: str, part: str, *, reason: str | None 
     for number, packed in session.execute(query.order_by(_member.c.batch_number)):
         ordinals = None if packed is None else Holes.from_bytes(bytes(packed)).ordinals()
         there = found.get(number, _NOTHING)
-        found[number] = (
-            None if ordinals is None or there is None else np.union1d(there, ordinals)
-        )
+        found[number] = None if ordinals is None or there is None else np.union1d(there, ordinals)
     return found
 
 

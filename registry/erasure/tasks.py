@@ -201,7 +201,7 @@ def dispose_model(
     *,
     disposition: str,
     owner: str,
-    due_on: str | None,
+    due_on: str,
     reason: str,
     actor: str,
     now: datetime,
@@ -217,17 +217,10 @@ def dispose_model(
             remedy=f"Choose one of: {', '.join(Disposition)}.",
             path="disposition",
         )
-    needs_date = disposition != Disposition.NONE
-    if needs_date and due_on is None:
-        raise InvalidInputError(
-            f"A model to {disposition.replace('_', ' ')} needs a date.",
-            remedy="Say until when, as YYYY-MM-DD.",
-            path="due_on",
-        )
     change = TaskChange(
         disposition=disposition,
         owner=worded(owner, "owner"),
-        due_on=None if due_on is None else _day(due_on),
+        due_on=_day(due_on),
         detail=worded(reason, "reason"),
     )
     return turn_task(session, task, TaskState.DISPOSED, change, actor=actor, now=now)

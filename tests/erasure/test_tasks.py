@@ -77,14 +77,13 @@ def test_a_task_of_another_request_is_not_found(database: Database) -> None:
     ("said", "path"),
     [
         ({"disposition": "forget"}, "disposition"),
-        ({"due_on": None}, "due_on"),
         ({"due_on": "soon"}, "due_on"),
         ({"owner": " "}, "owner"),
         ({"reason": ""}, "reason"),
     ],
 )
 def test_a_disposition_needs_its_words(
-    database: Database, said: dict[str, str | None], path: str
+    database: Database, said: dict[str, str], path: str
 ) -> None:
     (task,) = opened(database, NewTask(TaskKind.MODEL, "models tagger"))
     words = {"disposition": "retrain", "owner": "ml", "due_on": "2026-06-01", "reason": "saw it"}
