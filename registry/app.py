@@ -59,12 +59,14 @@ from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
+from registry.erasure.subject_holders import erasure_subject_keys
 from registry.errors import StorageUnavailableError
 from registry.files import shipped
+from registry.keys.holders import HoldsSubjectKeys
 from registry.keys.opening import open_keyring
 from registry.keys.rotation import Rotation
 from registry.ledger.check import check_ledger
-from registry.ledger.opened import open_ledger
+from registry.ledger.opened import Ledger, open_ledger
 from registry.ledger.subject_holder import LedgerSubjectKeys
 from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
@@ -164,7 +166,6 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         raise
     events = _event_writer(settings, database, clock)
     waiting = Gauge("events_waiting", "Events that wait for the writer.", lambda: events.waiting)
-    holders = [LedgerSubjectKeys(database, ledger), *rights_subject_keys(database)]
     return House(
         settings=settings,
         database=database,
@@ -177,12 +178,18 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         sweep=sweep,
         turns=Turns(database),
         keyring=keyring,
-        rotation=Rotation(database, keyring, clock, holders),
+        rotation=Rotation(database, keyring, clock, _holders(database, ledger)),
         policies=PolicyBook(folder),
         shelf=PolicyShelf(folder),
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
         gauges=(waiting,),
     )
+
+
+def _holders(database: Database, ledger: Ledger) -> list[HoldsSubjectKeys]:
+    """Every place with subject keys: a rotation moves them all."""
+    elsewhere = (*rights_subject_keys(database), *erasure_subject_keys(database))
+    return [LedgerSubjectKeys(database, ledger), *elsewhere]
 
 
 def _event_writer(settings: Settings, database: Database, clock: Clock) -> EventWriter:
