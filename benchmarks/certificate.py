@@ -12,15 +12,16 @@ from dataclasses import replace
 
 from benchmarks.audit import ACTOR, opened
 from benchmarks.ingest import POSTGRES
+from registry.audit.events import EntryKind
+from registry.audit.journal import Entry, append_entries
 from registry.audit.notes import VerifierKey
 from registry.audit.signing import current_origin
 from registry.clock import system_clock
-from registry.erasure.certificate import issue, verify
-from registry.erasure.certificate_entry import prove_certificate, record_certificate
+from registry.erasure.certificate import entry_facts, issue, verify
 from registry.erasure.certificate_facts import Issuer
 from registry.erasure.certificate_pages import as_html, as_pdf, page_of
 from registry.keys.tables import Purpose
-from tests.erasure.certified import FILE, OWN, PARTLY
+from tests.erasure.certified import FILE, OWN, PARTLY, proof_in
 
 TARGETS, ROUNDS = (10, 1_000), 20
 
@@ -52,14 +53,14 @@ def run(name: str, url: str | None) -> None:
         for count in TARGETS:
             files = (replace(FILE, name=f"s3://lake/part-{at:05}") for at in range(count - 1))
             facts = replace(PARTLY, issuer=Issuer(origin.name, None), targets=(OWN, *files))
+            entry = Entry(EntryKind.CERTIFICATE_ISSUED, ACTOR, entry_facts(facts))
             with database.write() as session:
-                entry = record_certificate(session, facts, actor=ACTOR, at=system_clock())
+                append_entries(session, [entry], at=system_clock())
             log.catch_up()
 
             def build() -> bytes:
                 with database.read() as session:
-                    proof = prove_certificate(session, entry)  # noqa: B023 - called at once
-                assert proof is not None
+                    proof = proof_in(session, facts)  # noqa: B023 - called at once
                 return issue(facts, proof, secret)  # noqa: B023 - called at once
 
             envelope = build()
