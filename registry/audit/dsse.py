@@ -13,12 +13,10 @@ Rules (github.com/secure-systems-lab/dsse, protocol.md and envelope.md):
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -65,8 +63,10 @@ def sign_envelope(payload_type: str, payload: bytes, secret: bytes) -> bytes:
 
 def read_envelope(data: bytes) -> Envelope:
     """Take an envelope apart. Raises NotVerifiedError where its form is another (rule 2)."""
-    found = read_exactly(data, "The envelope")
+    if len(data) > ENVELOPE_LIMIT_BYTES:
+        raise _refused(f"it has {len(data)} bytes, and {ENVELOPE_LIMIT_BYTES} are the most")
     try:
+        found = json.loads(data.decode("utf-8"))
         (signature,) = found["signatures"]
         envelope = Envelope(
             str(found["payloadType"]),
@@ -74,11 +74,15 @@ def read_envelope(data: bytes) -> Envelope:
             str(signature["keyid"]),
             base64.b64decode(signature["sig"], validate=True),
         )
+        # Everything else that the file may hold, and every other way to write this, shows here.
         same = _written(envelope) == data
-    except (KeyError, TypeError, ValueError, binascii.Error, InvalidInputError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, InvalidInputError) as error:
         raise _refused("it is no envelope (DSSE) with one signature") from error
     if not same:
-        raise _refused("it holds more than an envelope with one signature, or other base64 of it")
+        raise _refused(
+            "somebody wrote it anew: it holds more than an envelope with one signature, other "
+            "base64, or other JSON than canonical (RFC 8785)"
+        )
     return envelope
 
 
@@ -108,20 +112,6 @@ def open_envelope(
     return envelope, key
 
 
-def read_exactly(data: bytes, what: str) -> dict[str, Any]:
-    """The JSON object of canonical bytes. Raises NotVerifiedError for any other bytes."""
-    if len(data) > ENVELOPE_LIMIT_BYTES:
-        raise _refused(f"it has {len(data)} bytes, and {ENVELOPE_LIMIT_BYTES} are the most", what)
-    try:
-        found = json.loads(data.decode("utf-8"))
-        same = canonical_json(found) == data
-    except (ValueError, RecursionError, InvalidInputError) as error:
-        raise _refused("it is no JSON that RFC 8785 can carry", what) from error
-    if not same or not isinstance(found, dict):
-        raise _refused("it is not canonical JSON (RFC 8785): somebody wrote it anew", what)
-    return found
-
-
 def _written(envelope: Envelope) -> bytes:
     return canonical_json(
         {
@@ -134,8 +124,8 @@ def _written(envelope: Envelope) -> bytes:
     )
 
 
-def _refused(why: str, what: str = "The envelope") -> NotVerifiedError:
+def _refused(why: str) -> NotVerifiedError:
     return NotVerifiedError(
-        f"{what} does not hold: {why}.",
+        f"The envelope does not hold: {why}.",
         remedy="Get the file again from who issued it, byte for byte; keep this one beside it.",
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from registry.audit.checkpoint import Checkpoint
     from registry.audit.notes import VerifierKey
     from registry.erasure.certificate import Certificate
+    from registry.erasure.certificate_pages import CertificatePage
 
 group = typer.Typer(
     name="certificate", help="Verify and show certificates of erasure.", no_args_is_help=True
@@ -85,7 +86,7 @@ def show(
 ) -> None:
     """Show a certificate as text, page or PDF; verified first, where a key is given."""
     from registry.erasure import certificate as certificates
-    from registry.erasure.certificate_pages import as_html, as_pdf, as_text, page_of
+    from registry.erasure.certificate_pages import page_of
 
     if format_ is Format.PDF and output is None:
         raise typer.BadParameter("PDF is written to a file.", param_hint="--output")
@@ -95,13 +96,7 @@ def show(
     else:
         found = certificates.verify(envelope, _keys(key))
     page = page_of(found, envelope, verified=key is not None)
-    match format_:
-        case Format.TEXT:
-            made = as_text(page).encode()
-        case Format.HTML:
-            made = as_html(page).encode()
-        case Format.PDF:
-            made = as_pdf(page)
+    made = _made(page, format_)
     if output is not None:
         output.write_bytes(made)
     if as_json:
@@ -112,6 +107,18 @@ def show(
         typer.echo(clean(made.decode()), nl=False)
     if key is None:
         note(f"It was not verified: registry certificate verify {file} --key KEYFILE")
+
+
+def _made(page: CertificatePage, format_: Format) -> bytes:
+    from registry.erasure.certificate_pages import as_html, as_pdf, as_text
+
+    match format_:
+        case Format.TEXT:
+            return as_text(page).encode()
+        case Format.HTML:
+            return as_html(page).encode()
+        case Format.PDF:
+            return as_pdf(page)
 
 
 def _facts(found: Certificate, *, verified: bool) -> dict[str, Any]:

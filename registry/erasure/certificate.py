@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from registry.audit.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from registry.audit.documents import leaf_data
-from registry.audit.dsse import open_envelope, read_envelope, read_exactly, sign_envelope
+from registry.audit.dsse import open_envelope, read_envelope, sign_envelope
 from registry.audit.events import EntryKind
 from registry.audit.merkle import leaf_hash, verify_consistency, verify_inclusion
 from registry.audit.notes import VerifierKey
@@ -58,19 +58,9 @@ class Certificate:
     keyid: str
 
 
-def certified_digest(facts: CertificateFacts) -> str:
-    """What stands for all the facts: SHA-256 over their canonical JSON, as `sha256:…`."""
-    return digest_text(hashlib.sha256(canonical_json(to_json(facts))).digest())
-
-
 def entry_facts(facts: CertificateFacts) -> dict[str, object]:
     """The payload of the entry `erasure.certificate.issued` that a certificate needs (rule 2)."""
-    return {
-        "certificate": facts.number,
-        "certified": certified_digest(facts),
-        "outcome": facts.outcome.value,
-        "request": facts.request.id,
-    }
+    return _entry_facts(facts, canonical_json(to_json(facts)))
 
 
 def issue(facts: CertificateFacts, audit: LogProof, secret: bytes) -> bytes:
@@ -87,15 +77,16 @@ def issue(facts: CertificateFacts, audit: LogProof, secret: bytes) -> bytes:
             remedy="State the outcome that its tasks have come to.",
         )
     facts_from(to_json(facts))
-    _check_entry(facts, audit)
+    written = canonical_json(to_json(facts))
+    _check_entry(facts, written, audit)
     _check_inclusion(facts, audit, read_checkpoint(audit.checkpoint))
-    return sign_envelope(PAYLOAD_TYPE, canonical_json(_statement(facts, audit)), secret)
+    return sign_envelope(PAYLOAD_TYPE, _statement(facts, written, audit), secret)
 
 
 def read(envelope: bytes) -> Certificate:
     """What a file says, and nothing more: it is not verified. Raises NotVerifiedError (form)."""
     taken = read_envelope(envelope)
-    facts, audit = _read_statement(taken.payload)
+    facts, _, audit = _read_statement(taken.payload)
     return Certificate(facts, audit, taken.keyid)
 
 
@@ -105,12 +96,12 @@ def verify(envelope: bytes, keys: Sequence[VerifierKey]) -> Certificate:
     Raises NotVerifiedError with the first thing that is wrong, whatever the bytes are.
     """
     taken, key = open_envelope(envelope, PAYLOAD_TYPE, keys)
-    facts, audit = _read_statement(taken.payload)
+    facts, written, audit = _read_statement(taken.payload)
     if not key.is_of(facts.issuer.origin):
         raise _refused(f"it is issued by {facts.issuer.origin}, and the key is that of {key.name}")
     for why in contradictions(facts):
         raise _refused(f"it contradicts itself: {why}")
-    _check_entry(facts, audit)
+    _check_entry(facts, written, audit)
     try:
         checkpoint = open_checkpoint(audit.checkpoint, keys)
     except (InvalidInputError, NotVerifiedError) as error:
@@ -212,45 +203,62 @@ def _model_left(model: Model) -> str | None:
     return f"what is done about the model {model.name} is not recorded with owner and date"
 
 
-def _statement(facts: CertificateFacts, audit: LogProof) -> dict[str, object]:
-    predicate = to_json(facts)
-    assert isinstance(predicate, dict)
-    name, digest = f"erasure-request/{facts.request.id}", certified_digest(facts)
-    if facts.plan is not None:
-        name, digest = f"erasure-plan/{facts.request.id}/{facts.plan.revision}", facts.plan.digest
+def _entry_facts(facts: CertificateFacts, written: bytes) -> dict[str, object]:
     return {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": parse_digest(digest).hex()}}],
-        "predicateType": PREDICATE_TYPE,
-        "predicate": {**predicate, "audit": to_json(audit)},
+        "certificate": facts.number,
+        "certified": digest_text(hashlib.sha256(written).digest()),
+        "outcome": facts.outcome.value,
+        "request": facts.request.id,
     }
 
 
-def _read_statement(payload: bytes) -> tuple[CertificateFacts, LogProof]:
-    statement = read_exactly(payload, "The statement within the envelope")
+def _statement(facts: CertificateFacts, written: bytes, audit: LogProof) -> bytes:
+    """The statement as canonical JSON. `written`: the facts as such.
+
+    It is put together from parts that are canonical, so that a thousand places are written once;
+    `audit` sorts before every other field.
+    """
+    name, digest = f"erasure-request/{facts.request.id}", hashlib.sha256(written).hexdigest()
+    if facts.plan is not None:
+        name = f"erasure-plan/{facts.request.id}/{facts.plan.revision}"
+        digest = parse_digest(facts.plan.digest).hex()
+    head = canonical_json({"_type": STATEMENT_TYPE})
+    proof = canonical_json({"audit": to_json(audit)})
+    subject = [{"name": name, "digest": {"sha256": digest}}]
+    tail = canonical_json({"predicateType": PREDICATE_TYPE, "subject": subject})
+    return b'%b,"predicate":%b,%b,%b' % (head[:-1], proof[:-1], written[1:], tail[1:])
+
+
+def _read_statement(payload: bytes) -> tuple[CertificateFacts, bytes, LogProof]:
+    """Facts, how they are written, and proof. Raises NotVerifiedError for any other bytes."""
+    try:
+        statement = json.loads(payload.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _refused("what was signed is no JSON") from error
+    if not isinstance(statement, dict) or not isinstance(statement.get("predicate"), dict):
+        raise _refused("it has no predicate")
     for name, known in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
         if statement.get(name) != known:
             raise _refused(f"its {name} is {str(statement.get(name))[:120]!r}, not {known!r}")
-    predicate = statement.get("predicate")
+    predicate = statement["predicate"]
     try:
-        if not isinstance(predicate, Mapping):
-            raise _refused("it has no predicate")
         audit = proof_from(predicate.get("audit"))
         facts = facts_from(predicate)
+        written = canonical_json(to_json(facts))
         # What the form does not have, and every other way to write what it has, shows here.
-        same = canonical_json(_statement(facts, audit)) == payload
-    except (InvalidInputError, ValueError) as error:
+        same = _statement(facts, written, audit) == payload
+    except (InvalidInputError, ValueError, RecursionError) as error:
         said = error.detail if isinstance(error, InvalidInputError) else str(error)
         raise _refused(f"its form is another: {said}") from error
     if not same:
         raise _refused(
-            "its form is another: fields beside those of its schema, or a subject that "
-            "is not its plan"
+            "its form is another: fields beside those of its schema, a subject that is not its "
+            "plan, or other JSON than canonical (RFC 8785)"
         )
-    return facts, audit
+    return facts, written, audit
 
 
-def _check_entry(facts: CertificateFacts, audit: LogProof) -> None:
+def _check_entry(facts: CertificateFacts, written: bytes, audit: LogProof) -> None:
     """The leaf is of an entry about these facts (rule 2)."""
     if leaf_data(audit.salt, audit.document.encode("utf-8", "surrogatepass")) != audit.leaf_data:
         raise _refused("the document in its proof is not the one that the log's leaf is made of")
@@ -259,7 +267,7 @@ def _check_entry(facts: CertificateFacts, audit: LogProof) -> None:
         said, kind = document["facts"], document["kind"]
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise _refused("the document in its proof is no entry of the log") from error
-    if kind != EntryKind.CERTIFICATE_ISSUED or said != entry_facts(facts):
+    if kind != EntryKind.CERTIFICATE_ISSUED or said != _entry_facts(facts, written):
         raise _refused("the entry in its proof is about something else than these facts")
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
@@ -280,9 +280,9 @@ def json_name(name: str) -> str:
 
 def to_json(value: object) -> object:
     """Facts as JSON values with camelCase names (rules 3 and 4)."""
-    if is_dataclass(value):
-        return {json_name(each.name): to_json(getattr(value, each.name)) for each in fields(value)}
     match value:
+        case str() | int() | None:
+            return value.value if isinstance(value, StrEnum) else value
         case tuple():
             return [to_json(item) for item in value]
         case datetime():
@@ -291,10 +291,9 @@ def to_json(value: object) -> object:
             return value.isoformat()
         case bytes():
             return base64.b64encode(value).decode()
-        case StrEnum():
-            return value.value
         case _:
-            return value
+            kind: type = type(value)
+            return {said: to_json(getattr(value, name)) for name, said in _names(kind)}
 
 
 def facts_from(value: object) -> CertificateFacts:
@@ -332,5 +331,11 @@ def _snake_keys(value: object) -> object:
             return value
 
 
+@cache
+def _names(kind: type) -> tuple[tuple[str, str], ...]:
+    return tuple((each.name, json_name(each.name)) for each in fields(kind))
+
+
+@cache
 def _snake(name: str) -> str:
     return re.sub(r"[A-Z]", lambda found: "_" + found[0].lower(), name)

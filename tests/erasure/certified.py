@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
+from sqlmodel import Session
 
 from registry.audit.checkpoint import Checkpoint, sign_checkpoint
 from registry.audit.documents import document, leaf_data
@@ -18,6 +20,10 @@ from registry.audit.dsse import keyid_of, sign_envelope
 from registry.audit.events import EntryKind
 from registry.audit.merkle import consistency_proof, inclusion_proof, leaf_hash, root_hash
 from registry.audit.notes import VerifierKey
+from registry.audit.reading import read_entries
+from registry.audit.signing import latest_checkpoint
+from registry.audit.tables import ENTRY
+from registry.audit.tree import prove_inclusion
 from registry.canonical import canonical_json
 from registry.erasure.certificate import PAYLOAD_TYPE, entry_facts, issue
 from registry.erasure.certificate_facts import (
@@ -185,6 +191,22 @@ def log_of(facts: CertificateFacts, *, kind: str = EntryKind.CERTIFICATE_ISSUED)
     leaves = [leaf_hash(number.to_bytes(32, "big")) for number in range(16)]
     leaves[7] = leaf_hash(leaf_data(salt, entry))
     return Log(leaves, salt, entry, 7)
+
+
+def proof_in(session: Session, facts: CertificateFacts) -> LogProof:
+    """The same from a registry's log, whose last checkpoint covers the entry."""
+    written = canonical_json(entry_facts(facts))
+    query = select(ENTRY.c.leaf_index).where(ENTRY.c.payload == written)
+    index = session.execute(query).scalar_one()
+    (entry,) = read_entries(session, index, index)
+    signed = latest_checkpoint(session)
+    assert signed is not None
+    assert entry.salt is not None
+    assert entry.document is not None
+    hashes = tuple(prove_inclusion(session, index, signed.size).hashes)
+    return LogProof(
+        index, signed.size, hashes, entry.leaf_data, entry.salt, entry.document, signed.note
+    )
 
 
 def certificate(facts: CertificateFacts = PARTLY) -> bytes:

@@ -175,6 +175,11 @@ def test_what_is_no_certificate_is_refused(data: bytes) -> None:
 STATEMENT = canonical_json(statement_in(ENVELOPE))
 
 
+def test_the_statement_is_canonical_json() -> None:
+    assert read_envelope(ENVELOPE).payload == STATEMENT
+    assert canonical_json(json.loads(ENVELOPE)) == ENVELOPE
+
+
 @given(st.data())
 def test_another_byte_in_the_statement_is_refused_under_the_old_signature(
     data: st.DataObject,
@@ -221,6 +226,7 @@ def test_more_or_fewer_signatures_are_refused() -> None:
     for signatures in ([], [signature, signature], [signature, *other], [*other, signature], {}):
         refused(canonical_json({**envelope, "signatures": signatures}))
     refused(canonical_json({**envelope, "note": "hello"}), "holds more")
+    refused(canonical_json([envelope]), "no envelope")
     extended = {**signature, "cert": "x"}
     refused(canonical_json({**envelope, "signatures": [extended]}), "holds more")
 
@@ -319,9 +325,10 @@ def test_a_checkpoint_of_another_log_is_refused_by_a_bare_key_too() -> None:
 
 def test_a_payload_of_another_type_or_writing_is_refused() -> None:
     refused(envelope_of(STATEMENT, kind="application/json"), "not 'application/vnd.in-toto")
-    refused(envelope_of(json.dumps(json.loads(STATEMENT)).encode()), "wrote it anew")
-    refused(envelope_of(STATEMENT[:-1] + b',"_type":"x"}'), "wrote it anew")
-    refused(envelope_of(b"[]"), "wrote it anew")
+    refused(envelope_of(json.dumps(json.loads(STATEMENT)).encode()), "other JSON than canonical")
+    twice = b'{"_type":"x",' + STATEMENT[1:]
+    refused(envelope_of(twice), "other JSON than canonical")
+    refused(envelope_of(b"[]"), "no predicate")
     refused(envelope_of(b"[" * 100_000), "no JSON")
     assert read_envelope(envelope_of(b"")).payload == b""
 
