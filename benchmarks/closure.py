@@ -186,7 +186,7 @@ def _written(dataset: str, batch: str, **said: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[House]:
+def opened(folder: Path) -> Iterator[House]:
     house = open_house(Settings(home=folder / "home"))
     house.events.start()
     try:
@@ -196,7 +196,7 @@ def _opened(folder: Path) -> Iterator[House]:
         close_house(house)
 
 
-def _timed(what: str, rows: int, began: float) -> None:
+def timed(what: str, rows: int, began: float) -> None:
     took = time.perf_counter() - began
     print(f"{what:<44} {took:8.1f} s  {rows / took / 1e6:6.2f} M/s", flush=True)
 
@@ -207,19 +207,19 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10**7)
     rows = parser.parse_args().rows
     print(f"{rows:,} examples, {rows // 10:,} people, load {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory() as folder, _opened(Path(folder)) as house:
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as house:
         bench = Bench(house, Path(folder), rows)
         began = time.perf_counter()
         for batch in range(BATCHES):
             bench.record(batch)
-        _timed("made, uploaded and pseudonymised", rows, began)
+        timed("made, uploaded and pseudonymised", rows, began)
         began = time.perf_counter()
         Workers(house, threads=1).work_off()
-        _timed("bound, indexed and summed", rows, began)
+        timed("bound, indexed and summed", rows, began)
         began = time.perf_counter()
         bench.derive()
         Workers(house, threads=1).work_off()
-        _timed("five steps: maps uploaded and bound", 5 * rows, began)
+        timed("five steps: maps uploaded and bound", 5 * rows, began)
         for people in (1, 1_000):
             taken = sorted(bench.closures(people), key=lambda each: each[0] + each[1])
             for what, (locate, push, reached) in (

@@ -11,13 +11,14 @@ Rules (the governance page, "Erasure request", cases 14 and 19):
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from registry.canonical import canonical_json, digest_text
+from registry.erasure.copies import Part
 from registry.erasure.scope import Scope
 from registry.erasure.sets import Marks, Ordinals, digest_of, marks_without, size
 from registry.erasure.world import Output, Step
@@ -56,6 +57,31 @@ def plan_of(document: Json) -> Plan:
 def read_plan(text: bytes) -> Plan:
     """A plan that was kept as it was made."""
     return Plan(text, digest_text(hashlib.sha256(text).digest()))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The examples of one batch in a plan; `ordinals` None: all of them, less what is erased.
+
+    `part`: `erase` or `review`; `reason`: of what is reviewed, empty otherwise. `examples`: how
+    many, None where nobody counted.
+    """
+
+    part: Part
+    reason: str
+    batch: int
+    ordinals: Ordinals | None
+    examples: int | None
+
+
+def members_of(scope: Scope) -> Iterator[Member]:
+    """Everything in a scope, batch by batch, as it is kept beside its plan."""
+    for number, ordinals in sorted(scope.erase.items()):
+        yield Member(Part.ERASE, "", number, ordinals, int(ordinals.size))
+    for reason, marks in sorted(scope.review.items()):
+        for number, some in sorted(marks.items()):
+            count = _count(scope, number, some)
+            yield Member(Part.REVIEW, reason.value, number, some, count)
 
 
 def _document(scope: Scope) -> Json:

@@ -22,7 +22,7 @@ from registry.erasure.tasks import (
 )
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
 from registry.storage.database import Database
-from tests.erasure.cases import NOW, insert_plan, insert_request
+from tests.erasure.case_rows import NOW, insert_plan, insert_request
 
 ME = "owner"
 LATER = NOW + timedelta(hours=3)
