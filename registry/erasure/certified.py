@@ -89,9 +89,7 @@ def _clock(case: Case, steps: Sequence[TimelineStep]) -> Clock:
     extension = None
     if case.extended_at is not None:
         extension = Extension(case.extended_at, case.due_on, case.extension_reason or "")
-    return Clock(
-        case.received_at, case.due_on, case.due_because, tuple(_pauses(steps)), extension
-    )
+    return Clock(case.received_at, case.due_on, case.due_because, tuple(_pauses(steps)), extension)
 
 
 def _pauses(steps: Sequence[TimelineStep]) -> Iterator[Pause]:
@@ -140,16 +138,18 @@ def _target(task: TaskView) -> Target:
 def _withheld(tasks: Sequence[TaskView]) -> Iterator[Withheld]:
     for task in tasks:
         if task.kind is TaskKind.OWN_DATA and task.state is TaskState.WITHHELD:
-            yield Withheld(
-                task.target, task.expected or 0, task.ground or "", task.detail or ""
-            )
+            yield Withheld(task.target, task.expected or 0, task.ground or "", task.detail or "")
 
 
 def _not_searched(tasks: Sequence[TaskView], plan: PlanView | None) -> Iterator[NotSearched]:
-    names = {} if plan is None else {
-        each["batch"]: f"{each['namespace']} {each['name']}"
-        for each in plan.document["not_searched"]
-    }
+    names = (
+        {}
+        if plan is None
+        else {
+            each["batch"]: f"{each['namespace']} {each['name']}"
+            for each in plan.document["not_searched"]
+        }
+    )
     for task in tasks:
         if task.kind is TaskKind.CONTENT_SCAN and task.state is TaskState.NOT_SEARCHED:
             number = task.batch_number or 0

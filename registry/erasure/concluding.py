@@ -1,8 +1,8 @@
 """States what the tasks of a case have come to, with a certificate for each outcome.
 
 Rules (DESIGN §1.10; the governance page, "Erasure request"):
-1. The outcome is computed from the tasks. It is stated anew whenever one of them ended, and then
-   has a certificate of its own number; what was stated before stays.
+1. The outcome is computed from the tasks. It is stated anew whenever what it rests on changed, and
+   then has a certificate of its own number; what was stated before stays.
 2. The first outcome is told to the person by a letter, and so is the one that ends the case.
 3. A case that is fulfilled lets go of its evidence and its restrictions, as nothing is left that
    they are about; what keeps the data from coming back are the suppressions. In part, they stay.
@@ -10,38 +10,189 @@ Rules (DESIGN §1.10; the governance page, "Erasure request"):
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlmodel import Session
 
 from registry.audit.events import EntryKind
-from registry.erasure.cases import Case, change_case, take_turn
-from registry.erasure.certificate import contradictions
+from registry.audit.signing import current_origin
+from registry.erasure.approve import PlanView, read_plan
+from registry.erasure.cases import Case, change_case, read_case, take_turn
 from registry.erasure.certificate_facts import CertificateFacts, Issuer
 from registry.erasure.certified import facts_of
 from registry.erasure.certifying import last_facts, number_certificate
-from registry.erasure.hands import Hands, read_planned
-from registry.erasure.lifecycle import RequestState, outcome_of
+from registry.erasure.hands import Hands
+from registry.erasure.identifiers import open_identifiers
+from registry.erasure.lifecycle import RequestState, Right, outcome_of
 from registry.erasure.post import LetterKind, make_letter
 from registry.erasure.taking_up import settle_duplicates
 from registry.erasure.tasks import TaskView, read_tasks
-from registry.erasure.timeline import add_step
+from registry.erasure.timeline import add_step, read_steps
 from registry.rights.restrictions import lift_restrictions_of, release_evidence
 from registry.rights.tables import Suppression
 from registry.storage.columns import table_of
 
 _suppression = table_of(Suppression)
+_STATED = (RequestState.FULFILLED, RequestState.PARTIALLY_FULFILLED)
+_BY_TASKS = (RequestState.EXECUTING, RequestState.VERIFYING, RequestState.PARTIALLY_FULFILLED)
 
 
-def conclude(hands: Hands, request_id: str, *, actor: str) -> RequestState:
-    """State the outcome of a case that is carried out, if it is a new one (rule 1).
+def conclude(hands: Hands, request_id: str, *, actor: str) -> Case:
+    """State the outcome of a case, if it is a new one (rule 1); the case as it stands then.
 
-    Gives the state that the case is in afterwards. Raises NotFoundError, ConflictError. Effects:
-    commits; a certificate that is not sealed yet, letters, steps.
+    A case whose tasks are not there yet, or still at work, stays as it is. Raises NotFoundError.
+    Effects: commits; a certificate that is not sealed yet, letters, steps.
     """
     issuer = Issuer(_origin(hands), hands.url)
-    return hands.database.transact(
-        lambda session: _conclude(session, hands, request_id, issuer, actor, hands.clock())
+
+    def work(session: Session) -> Case:
+        take_turn(session)
+        case = read_case(session, request_id, held=True)
+        tasks = read_tasks(session, case.id)
+        if not _is_ready(case, tasks):
+            return case
+        return _state(session, hands, case, tasks, issuer, actor, hands.clock())
+
+    return hands.database.transact(work)
+
+
+def certify_denial(
+    session: Session, hands: Hands, case: Case, *, actor: str, now: datetime
+) -> CertificateFacts:
+    """The certificate of a request that was denied. Effects: rows, an entry; does not commit."""
+    issuer = Issuer(_origin(hands), hands.url)
+    return _certify(session, hands, case, RequestState.DENIED, [], issuer, actor, now)
+
+
+def _origin(hands: Hands) -> str:
+    with hands.database.read() as session:
+        origin = current_origin(session)
+    if origin is None:
+        hands.audit.catch_up()
+        return _origin(hands)
+    return origin.name
+
+
+def _is_ready(case: Case, tasks: list[TaskView]) -> bool:
+    """Whether an outcome may follow from the tasks now."""
+    if case.right is Right.ERASURE:
+        return case.state in _BY_TASKS
+    # Other rights have no plan: their tasks are there from the verified identity on.
+    return bool(tasks) and case.state in (*_BY_TASKS, RequestState.RECEIVED)
+
+
+def _state(
+    session: Session,
+    hands: Hands,
+    case: Case,
+    tasks: list[TaskView],
+    issuer: Issuer,
+    actor: str,
+    now: datetime,
+) -> Case:
+    outcome = outcome_of(task.standing for task in tasks)
+    if outcome is RequestState.EXECUTING:
+        return case
+    before = last_facts(session, case.id)
+    case = _moved(session, case, outcome, actor, now)
+    facts = _facts(session, hands, case, outcome, tasks, issuer, now)
+    if before is not None and _same(before, facts):
+        return case
+    told = {"outcome": outcome.value, "tasks": len(tasks)}
+    kind = EntryKind.ERASURE_CONCLUDED
+    add_step(session, case, kind, actor=actor, now=now, facts=told)
+    _certify(session, hands, case, outcome, tasks, issuer, actor, now)
+    if before is None or outcome is RequestState.FULFILLED:
+        letter = LetterKind.COMPLETION
+        make_letter(session, hands.desk, case, letter, actor=actor, now=now, outcome=outcome)
+    if before is None:
+        plan = read_plan(session, case)
+        until = case.received_at if plan is None else plan.made_at
+        settle_duplicates(session, hands.desk, case, known_until=until, actor=actor, now=now)
+    if outcome is RequestState.FULFILLED:
+        release_evidence(session, case.id, actor=actor, now=now)
+        if case.right is Right.ERASURE:
+            lift_restrictions_of(session, case.id, actor=actor, now=now)
+    return case
+
+
+def _moved(session: Session, case: Case, outcome: RequestState, actor: str, now: datetime) -> Case:
+    """The case in the state of its outcome."""
+    if case.state is outcome:
+        return case
+    if case.state in (RequestState.RECEIVED, RequestState.EXECUTING):
+        case = change_case(session, case, state=RequestState.VERIFYING)
+    values: dict[str, object] = {"state": outcome}
+    if outcome is RequestState.FULFILLED:
+        values |= {"closed_at": now, "closed_by": actor}
+    return change_case(session, case, **values)
+
+
+def _certify(
+    session: Session,
+    hands: Hands,
+    case: Case,
+    outcome: RequestState,
+    tasks: list[TaskView],
+    issuer: Issuer,
+    actor: str,
+    now: datetime,
+) -> CertificateFacts:
+    facts = _facts(session, hands, case, outcome, tasks, issuer, now)
+    return number_certificate(
+        session, case.id, lambda number: replace(facts, number=number), actor=actor, now=now
     )
+
+
+def _facts(
+    session: Session,
+    hands: Hands,
+    case: Case,
+    outcome: RequestState,
+    tasks: list[TaskView],
+    issuer: Issuer,
+    now: datetime,
+) -> CertificateFacts:
+    plan: PlanView | None = read_plan(session, case)
+    query = select(_suppression.c.id).where(_suppression.c.case_id == case.id)
+    return facts_of(
+        0,
+        case,
+        outcome,
+        issuer=issuer,
+        reference=_reference(session, hands, case),
+        plan=plan,
+        tasks=tasks,
+        steps=read_steps(session, case.id),
+        suppressions=list(session.execute(query.order_by(_suppression.c.id)).scalars()),
+        now=now,
+    )
+
+
+def _same(before: CertificateFacts, now: CertificateFacts) -> bool:
+    """Whether nothing but number, time and history differs."""
+    return before == replace(
+        now,
+        number=before.number,
+        issued_at=before.issued_at,
+        issuer=before.issuer,
+        timeline=before.timeline,
+    )
+
+
+def _reference(session: Session, hands: Hands, case: Case) -> str:
+    """The keyed pseudonym of the people of a request: they can be matched with it as long as the
+    digest key lives, also when their identifiers here are destroyed.
+    """
+    before = last_facts(session, case.id)
+    if before is not None:
+        return before.request.reference
+    forms = sorted(
+        f"{each.scheme.value}\x1f{each.form}"
+        for each in open_identifiers(session, hands.ledger.keyring, case)
+    )
+    digest = hashlib.sha256("\x1e".join(["erasure-reference", *forms]).encode()).digest()
+    return hands.ledger.digests.keyed(digest).hex()

@@ -24,6 +24,7 @@ from registry.erasure.hands import Hands, Work, read_planned
 from registry.erasure.keepsake import forget
 from registry.erasure.lifecycle import RequestState, TaskKind, TaskState
 from registry.erasure.marking import mark_away
+from registry.erasure.in_queue import ask_to_carry_out
 from registry.erasure.own_logs import wipe_event_log, wipe_journal
 from registry.erasure.tasks import TaskChange, TaskView, open_tasks, read_tasks, turn_task
 from registry.erasure.timeline import add_step
@@ -33,8 +34,6 @@ from registry.ledger.remains import find_remains
 from registry.ledger.wiping import wipe
 from registry.lineage.tables import EventRedaction, LineageEvent
 from registry.storage.columns import table_of
-from registry.storage.queue import TaskKind as Queued
-from registry.storage.queue import put_task
 from registry.storage.residue import scrub_residue
 
 _ROUNDS_BEFORE_FAILURE = 12
@@ -65,17 +64,6 @@ def begin(
         add_step(session, case, EntryKind.ERASURE_EXECUTED, actor=actor, now=now, facts=facts)
     ask_to_carry_out(session, case.id, now=now)
     return case
-
-
-def ask_to_carry_out(session: Session, request_id: str, *, now: datetime) -> None:
-    """Put a round of work on a case into the queue. Effects: one row; does not commit."""
-    put_task(
-        session,
-        Queued.CARRY_OUT_ERASURE,
-        {"request": request_id},
-        now=now,
-        dedupe_key=f"{Queued.CARRY_OUT_ERASURE}:{request_id}",
-    )
 
 
 def carry_out(hands: Hands, request_id: str, *, rounds: int = 1) -> bool:
@@ -117,8 +105,8 @@ def _note_erased(session: Session, request_id: str, counts: dict[str, int], hand
     for task in read_tasks(session, case.id, kinds=[TaskKind.OWN_DATA]):
         if task.state is not TaskState.RUNNING:
             continue
-        found = task.found if task.target not in counts else counts[task.target]
-        found = (task.found or 0) + found if task.target in counts else found
+        more = counts.get(task.target)
+        found = task.found if more is None else (task.found or 0) + more
         change = TaskChange(found=found, erased=found)
         turn_task(session, task, TaskState.ERASED, change, actor=SYSTEM, now=now)
     if case.state is RequestState.EXECUTING:

@@ -43,6 +43,9 @@ class TaskKind(StrEnum):
     JUDGE_LINEAGE = "policy.lineage.judge"
     SEND_ALERT = "policy.alert.send"
     SWEEP_RETENTION = "policy.retention.sweep"
+    CARRY_OUT_ERASURE = "erasure.request.carry_out"
+    CONCLUDE_ERASURE = "erasure.request.conclude"
+    RESUME_ERASURES = "erasure.requests.resume"
     SUBJECT_KEYS_ROTATE = "keys.subject.rotate"
     DATA_KEYS_ROTATE = "keys.data.rotate"
 
