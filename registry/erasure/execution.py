@@ -21,10 +21,10 @@ from registry.audit.tables import ENTRY
 from registry.erasure.aftermath import AUDIT_LOG, EVENT_LOG, KnownBackup, tasks_of
 from registry.erasure.cases import Case, change_case, require_state
 from registry.erasure.hands import Hands, Work, read_planned
+from registry.erasure.in_queue import ask_to_carry_out
 from registry.erasure.keepsake import forget
 from registry.erasure.lifecycle import RequestState, TaskKind, TaskState
 from registry.erasure.marking import mark_away
-from registry.erasure.in_queue import ask_to_carry_out
 from registry.erasure.own_logs import wipe_event_log, wipe_journal
 from registry.erasure.tasks import TaskChange, TaskView, open_tasks, read_tasks, turn_task
 from registry.erasure.timeline import add_step
