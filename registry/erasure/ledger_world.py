@@ -10,7 +10,7 @@ Rules (the governance page, case 12; DESIGN §6):
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from registry.catalog.version_tables import BatchNumber
-from registry.erasure.found_rows import rows_at, subjects_at
-from registry.erasure.sets import Sets, as_sets
+from registry.erasure.sets import Addresses, Sets, as_addresses, as_sets
 from registry.erasure.unmapped import models_among, steps_after
 from registry.erasure.world import Contents, Output, Seen, Step
 from registry.ledger.batches import BatchNode, MapNode
@@ -150,22 +149,28 @@ class LedgerWorld:
 
     def contents_of(self, sets: Sets) -> Contents:
         """Those of these examples that have a digest."""
-        found = rows_at(self.ledger.index, self._searchable(sets), ["digest", "bytes"])
-        return _contents(found)
+        asked = as_addresses(self._searchable(sets))
+        found = _contents(self.ledger.index.rows(asked, ["digest", "bytes"]))
+        batches = (found.addresses >> np.uint64(32)).astype(np.uint32)
+        late = [number for number in sets if not self._in_time(number)]
+        return replace(found, sizes=np.where(np.isin(batches, late), -1, found.sizes))
 
-    def same_contents(self, digests: npt.NDArray[np.bytes_]) -> Contents:
+    def same_contents(
+        self, digests: npt.NDArray[np.bytes_]
+    ) -> tuple[npt.NDArray[np.int64], Addresses]:
         """All examples with one of these digests that count for the request."""
         asked = [each.ljust(32, b"\0") for each in digests.tolist()]
         hits = self.ledger.index.find_digests(asked)
-        counted = self._counted(as_sets(hits.addresses))
-        return _contents(rows_at(self.ledger.index, counted, ["digest", "bytes"]))
+        counted = list(self._counted(as_sets(hits.addresses)))
+        inside = np.isin((hits.addresses >> np.uint64(32)).astype(np.uint32), counted)
+        return hits.which[inside], hits.addresses[inside]
 
     def of_others(self, sets: Sets) -> Sets:
         """Those of these examples at which a person stands who did not ask."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        rows = subjects_at(self.ledger.index, self._searchable(sets))
+        rows = self.ledger.index.subjects_of(as_addresses(self._searchable(sets)))
         asked = pa.array(self.keys, rows.schema.field("subject_key").type)
         others = rows.filter(pc.invert(pc.is_in(rows.column("subject_key"), asked)))
         return as_sets(others.column("address").to_numpy())

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from registry.erasure.rules import Effect, ErasureRules
 from registry.erasure.sets import (
@@ -37,7 +38,7 @@ from registry.erasure.sets import (
     without,
 )
 from registry.erasure.walks import children_of_marks, examples_alone, others_behind, push_back
-from registry.erasure.world import Output, Step, World
+from registry.erasure.world import Contents, Output, Step, World
 from registry.ledger.batches import MapNode
 from registry.ledger.closure import children, parents
 from registry.ledger.rowmap import Role
@@ -186,14 +187,10 @@ class _Reach:
         if not digests.size:
             return {}
         self._asked.update(each.tobytes() for each in digests)
-        same = self._world.same_contents(digests)
-        which = np.searchsorted(digests, same.digests)
-        sizes = np.full(digests.size, np.iinfo(np.int64).max)
-        said = same.sizes >= 0
-        np.minimum.at(sizes, which[said], same.sizes[said])
-        sizes[sizes == np.iinfo(np.int64).max] = -1
-        others = ~np.isin(same.addresses, as_addresses(self._found.erase))
-        found, which = same.addresses[others], which[others]
+        which, addresses = self._world.same_contents(digests)
+        others = ~np.isin(addresses, as_addresses(self._found.erase))
+        found, which = addresses[others], which[others]
+        sizes = _sizes(digests, known, self._world.contents_of(as_sets(found)))
         self._found.duplicates.append((found, of[which]))
         long_enough = sizes[which] >= max(0, self._rules.duplicates.minimum_bytes)
         unsized = sizes[which] < 0
@@ -292,3 +289,14 @@ class _Reach:
         numbers = sorted(number for number in targets if number is not None)
         seen = self._world.batches(numbers)
         return {n: None for n in numbers if n not in seen or seen[n].rows != 0}
+
+
+def _sizes(digests: npt.NDArray[np.bytes_], *said: Contents) -> npt.NDArray[np.int64]:
+    """How many bytes each content has, of sorted digests; -1 where nobody says."""
+    most = np.iinfo(np.int64).max
+    sizes = np.full(digests.size, most)
+    for each in said:
+        which = np.minimum(np.searchsorted(digests, each.digests), digests.size - 1)
+        counts = (each.sizes >= 0) & (digests[which] == each.digests)
+        np.minimum.at(sizes, which[counts], each.sizes[counts])
+    return np.where(sizes == most, -1, sizes)

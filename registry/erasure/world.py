@@ -31,7 +31,7 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Contents:
     """Examples with a recorded digest: n addresses (uint64), n digests (S32), n bytes (int64, -1
-    where nobody said).
+    where nobody said, or said it of data that was collected later).
     """
 
     addresses: Addresses
@@ -78,8 +78,12 @@ class World(OpensMaps, Protocol):
     def contents_of(self, sets: Sets) -> Contents:
         """Those of these examples that have a digest."""
 
-    def same_contents(self, digests: npt.NDArray[np.bytes_]) -> Contents:
-        """All examples with one of these digests that count for the request."""
+    def same_contents(
+        self, digests: npt.NDArray[np.bytes_]
+    ) -> tuple[npt.NDArray[np.int64], Addresses]:
+        """All examples with one of these digests that count for the request: the place of the
+        digest in `digests`, and the address; n each.
+        """
 
     def of_others(self, sets: Sets) -> Sets:
         """Those of these examples at which a person stands who did not ask."""

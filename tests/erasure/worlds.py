@@ -143,15 +143,19 @@ class StoryWorld:
             if row in self.story.batches[number].digests
         )
 
-    def same_contents(self, digests: npt.NDArray[np.bytes_]) -> Contents:
-        wanted = set(digests.tolist())
-        return self._contents(
-            (batch.number, row)
+    def same_contents(
+        self, digests: npt.NDArray[np.bytes_]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        place = {digest: at for at, digest in enumerate(digests.tolist())}
+        found = [
+            (place[digest], batch.number << 32 | row)
             for batch in self.story.known.values()
             if batch.in_time and not batch.is_model
             for row, content in batch.digests.items()
-            if np.bytes_(digest_bytes(content).rstrip(b"\0")) in wanted
-        )
+            if (digest := digest_bytes(content).rstrip(b"\0")) in place
+        ]
+        which = np.array([at for at, _ in found], np.int64)
+        return which, np.array([address for _, address in found], np.uint64)
 
     def _contents(self, addresses: Iterator[Address]) -> Contents:
         found = list(addresses)
@@ -159,7 +163,10 @@ class StoryWorld:
         return Contents(
             np.array([n << 32 | row for n, row in found], np.uint64),
             np.array([digest_bytes(batches[n].digests[row]) for n, row in found], "S32"),
-            np.array([batches[n].sizes.get(row, -1) for n, row in found], np.int64),
+            np.array(
+                [batches[n].sizes.get(row, -1) if batches[n].in_time else -1 for n, row in found],
+                np.int64,
+            ),
         )
 
     def of_others(self, sets: Sets) -> Sets:
