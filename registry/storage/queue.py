@@ -45,6 +45,8 @@ class TaskKind(StrEnum):
     SWEEP_RETENTION = "policy.retention.sweep"
     SUBJECT_KEYS_ROTATE = "keys.subject.rotate"
     DATA_KEYS_ROTATE = "keys.data.rotate"
+    WATCH_DEADLINES = "erasure.deadlines.watch"
+    SHRED_KEYS = "erasure.keys.shred"
 
 
 class TaskState(StrEnum):
