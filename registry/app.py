@@ -31,6 +31,8 @@ from registry.api import (
     audit,
     consents,
     datasets,
+    erasure_decisions,
+    erasure_requests,
     events,
     health,
     holds,
@@ -59,6 +61,7 @@ from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
+from registry.erasure.request_rules import RequestShelf
 from registry.erasure.subject_holders import erasure_subject_keys
 from registry.errors import StorageUnavailableError
 from registry.files import shipped
@@ -132,6 +135,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     violations.router,
     register.router,
     rights.router,
+    erasure_requests.router,
+    erasure_decisions.router,
     events.router,  # takes every path below /events that no router before it took
 )
 
@@ -181,6 +186,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         rotation=Rotation(database, keyring, clock, _holders(database, ledger)),
         policies=PolicyBook(folder),
         shelf=PolicyShelf(folder),
+        requests=RequestShelf(folder),
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
         gauges=(waiting,),
     )

@@ -31,8 +31,10 @@ from registry.actors.token_cache import TokenCache
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.audit.sequencer import AuditLog
-from registry.catalog.scope import confine
+from registry.catalog.scope import Scope, confine
 from registry.clock import Clock
+from registry.erasure.post import Desk, plain_letter
+from registry.erasure.request_rules import RequestShelf
 from registry.errors import (
     ForbiddenError,
     ForgedRequestError,
@@ -86,6 +88,12 @@ class House:
     audit: AuditLog
     gauges: tuple[Gauge, ...] = ()
     shelf: PolicyShelf = field(default_factory=PolicyShelf)
+    requests: RequestShelf = field(default_factory=RequestShelf)
+
+    @property
+    def desk(self) -> Desk:
+        """What every step of a person's request needs."""
+        return Desk(self.keyring, self.requests.rules, self.shelf.purposes, plain_letter)
 
 
 def current_house(request: Request) -> House:
@@ -247,6 +255,7 @@ CurrentTracer = Annotated[Actor, Depends(_TRACER)]
 CurrentMember = Annotated[Actor, Depends(Guard(Action.READ_CATALOG, here=True))]
 CurrentReleaser = Annotated[Actor, Depends(Guard(Action.RELEASE_FINDINGS, here=False))]
 CurrentApprover = Annotated[Actor, Depends(Guard(Action.APPROVE_REQUESTS, here=False))]
+CurrentDataOwner = Annotated[Actor, Depends(Guard(Action.PROCESS_ERASURE, here=False))]
 CurrentAsker = Annotated[Actor, Depends(Guard(Action.ASK_DECISIONS, here=False))]
 CurrentRightsEditor = Annotated[Actor, Depends(Guard(Action.EDIT_RIGHTS, here=False))]
 CurrentWriter = Annotated[Actor, Depends(Guard(Action.WRITE_LINEAGE, here=True))]
@@ -294,3 +303,48 @@ WriteSession = Annotated[Session, Depends(_writing, scope="function")]
 CatalogSession = Annotated[Session, Depends(_reading_as(_READER), scope="function")]
 #: Sees the names whose examples the actor may trace.
 ExamplesSession = Annotated[Session, Depends(_reading_as(_TRACER), scope="function")]
+
+
+def _projects_of_cases(house: House, actor: Actor) -> frozenset[str] | None:
+    """The projects whose requests an actor works on: as data owner, approver or auditor.
+
+    An auditor is told from an administrator, who reads the log too, by seeing personal facts.
+    """
+    audits, traces, processes, approves = (
+        house.access.reach(actor.account_id, action).projects
+        for action in (
+            Action.READ_AUDIT,
+            Action.TRACE_EXAMPLES,
+            Action.PROCESS_ERASURE,
+            Action.APPROVE_REQUESTS,
+        )
+    )
+    audited = audits if traces is None else traces if audits is None else audits & traces
+    if audited is None or processes is None or approves is None:
+        return None
+    return audited | processes | approves
+
+
+def see_cases(session: Session, house: House, actor: Actor) -> None:
+    """Let a session see, from now on, the projects whose requests the actor works on."""
+    confine(session, Scope(_projects_of_cases(house, actor)))
+
+
+def _case_reader(request: Request, house: CurrentHouse, actor: CurrentActor) -> Actor:
+    projects = _projects_of_cases(house, actor)
+    if projects is not None and not projects:
+        raise refusal(house, actor, Action.PROCESS_ERASURE, at=place_of(request))
+    return actor
+
+
+CurrentCaseReader = Annotated[Actor, Depends(_case_reader)]
+
+
+def _reading_cases(house: CurrentHouse, actor: CurrentCaseReader) -> Iterator[Session]:
+    with house.database.read() as session:
+        see_cases(session, house, actor)
+        yield session
+
+
+#: Sees the requests of people that the actor works on.
+CasesSession = Annotated[Session, Depends(_reading_cases, scope="function")]

@@ -33,7 +33,8 @@ def readyz(house: CurrentHouse) -> dict[str, str]:
 @router.get("/metrics", response_class=PlainTextResponse, summary="Read the metrics")
 def metrics(house: CurrentHouse, _actor: CurrentMember, session: ReadSession) -> Response:
     """Prometheus text: tasks and events by state, and the gauges of this process."""
-    return Response(exposition(read_metrics(session, house.gauges)), media_type=CONTENT_TYPE)
+    found = read_metrics(session, house.gauges, now=house.clock())
+    return Response(exposition(found), media_type=CONTENT_TYPE)
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -116,13 +116,28 @@ def make_letter(
         outcome=outcome,
         details=details,
     )
+    text = desk.render(facts)
+    return keep_letter(session, desk.keyring, case, kind, text, actor=actor, now=now)
+
+
+def keep_letter(
+    session: Session,
+    keyring: Keyring,
+    case: Case,
+    kind: LetterKind,
+    text: str,
+    *,
+    actor: str,
+    now: datetime,
+) -> str:
+    """Seal a letter that is written (rule 2); its id. Raises and effects as `make_letter`."""
     letter_id = fresh_id()
-    sealer = read_record_key(session, desk.keyring, case.record_key)
+    sealer = read_record_key(session, keyring, case.record_key)
     row = {
         "id": letter_id,
         "request_id": case.id,
         "kind": kind.value,
-        "sealed": sealer.seal(desk.render(facts).encode(), context=_place(letter_id)),
+        "sealed": sealer.seal(text.encode(), context=_place(letter_id)),
         "made_by": actor,
         "made_at": now,
     }

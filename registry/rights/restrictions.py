@@ -136,6 +136,20 @@ def lift_restriction(session: Session, restriction_id: str, *, actor: str, now: 
     append_entries(session, [Entry(EntryKind.RESTRICTION_LIFTED, actor, facts)], at=now)
 
 
+def lift_restrictions_of(session: Session, case_id: str, *, actor: str, now: datetime) -> int:
+    """End every restriction of a case; how many were in force.
+
+    Effects: one entry in the journal where there were any; does not commit.
+    """
+    mine = (_restriction.c.case_id == case_id) & _restriction.c.lifted_at.is_(None)
+    values = {"lifted_at": now, "lifted_by": actor}
+    count = changed_rows(session, update(_restriction).where(mine).values(values))
+    if count:
+        facts = {"case": case_id, "restrictions": count}
+        append_entries(session, [Entry(EntryKind.RESTRICTION_LIFTED, actor, facts)], at=now)
+    return count
+
+
 def restricted_addresses(session: Session, batches: Iterable[int]) -> dict[int, Marked]:
     """What of these batches is restricted now, by batch; batches with nothing are left out."""
     return _marked(session, _restriction, _restriction.c.lifted_at.is_(None), batches)

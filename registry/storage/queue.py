@@ -48,6 +48,8 @@ class TaskKind(StrEnum):
     RESUME_ERASURES = "erasure.requests.resume"
     SUBJECT_KEYS_ROTATE = "keys.subject.rotate"
     DATA_KEYS_ROTATE = "keys.data.rotate"
+    WATCH_DEADLINES = "erasure.deadlines.watch"
+    SHRED_KEYS = "erasure.keys.shred"
 
 
 class TaskState(StrEnum):

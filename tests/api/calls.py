@@ -113,6 +113,31 @@ POLICY: tuple[Call, ...] = (
     get("/retention/due"),
     post("/violations/judge", None),
 )
+_REQUESTS = "/erasure-requests"
+_REQUEST = f"{_REQUESTS}/{{request_id}}"
+_ASKS = {"right": "erasure", "regime": "gdpr", "subjects": [_ADA], "channel": "portal"}
+ERASURE: tuple[Call, ...] = (
+    post(_REQUESTS, _ASKS),
+    get(_REQUESTS),
+    get(f"{_REQUESTS}/status"),
+    post(f"{_REQUESTS}/approvals", [{"id": _ABSENT, "plan": _FILE}]),
+    get(_REQUEST, f"/api/v1{_REQUESTS}/{_ABSENT}"),
+    get(f"{_REQUEST}/letters", f"/api/v1{_REQUESTS}/{_ABSENT}/letters"),
+    get(f"{_REQUEST}/certificate", f"/api/v1{_REQUESTS}/{_ABSENT}/certificate"),
+    *(
+        post(f"{_REQUEST}/{verb}", body, f"/api/v1{_REQUESTS}/{_ABSENT}/{verb}")
+        for verb, body in (
+            ("verify-identity", {"method": "in person"}),
+            ("ask", {"question": "Which one?"}),
+            ("answer", {"answer": "This one."}),
+            ("approve", {"plan": _FILE}),
+            ("deny", {"justification": "ProcessExcessive", "reasons": "again"}),
+            ("extend", {"reasons": "many copies"}),
+            ("cancel", {"reasons": "withdrawn"}),
+            ("shred", None),
+        )
+    ),
+)
 CALLS: tuple[Call, ...] = (
     Call("GET /metrics", "/metrics"),
     Call("GET /openapi.json", "/openapi.json"),
@@ -185,4 +210,5 @@ CALLS: tuple[Call, ...] = (
     get("/events/{namespace:path}", "/api/v1/events/jobs"),
     *RIGHTS,
     *POLICY,
+    *ERASURE,
 )
