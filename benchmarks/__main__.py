@@ -23,12 +23,14 @@ SMALL: dict[str, list[str]] = {
     "client": [],
     "ledger": [],
     "closure": [],
+    "scope": [],
     "audit": [],
     "policy": [],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],
     "closure": ["--rows", "100000000"],
+    "scope": ["--large"],
     "audit": ["--large"],
 }
 
