@@ -23,6 +23,7 @@ SMALL: dict[str, list[str]] = {
     "client": [],
     "ledger": [],
     "closure": [],
+    "scope": [],
     "audit": [],
     "policy": [],
     "certificate": [],
@@ -30,6 +31,7 @@ SMALL: dict[str, list[str]] = {
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],
     "closure": ["--rows", "100000000"],
+    "scope": ["--large"],
     "audit": ["--large"],
 }
 

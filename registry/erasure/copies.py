@@ -25,6 +25,7 @@ from registry.catalog.versions import current_numbers
 from registry.erasure.reach import Reached
 from registry.erasure.sets import Marks, Ordinals, Sets
 from registry.erasure.unmapped import steps_after
+from registry.erasure.until import Until
 from registry.erasure.world import Output, Step
 from registry.ledger.batches import BatchNode
 from registry.ledger.seen import Membership, read_memberships
@@ -240,7 +241,7 @@ def recipients_of(
 
 
 def models_of(
-    session: Session, found: Reached, nodes: Mapping[int, BatchNode], *, limit: int
+    session: Session, found: Reached, nodes: Mapping[int, BatchNode], until: Until
 ) -> list[SeenByModel]:
     """The models that saw an example of one of the sets, or may have (rule 3)."""
     seen: dict[Output, tuple[Part, str, str]] = {}
@@ -255,7 +256,7 @@ def models_of(
     fresh = set(seen)
     while fresh:
         following: set[Output] = set()
-        for step in steps_after(session, {}, fresh, limit=limit):
+        for step in steps_after(session, {}, fresh, until):
             if step.is_model and step.output not in seen:
                 part = min(seen[each][0] for each in step.outputs)
                 _note(seen, step, part, "unknown")

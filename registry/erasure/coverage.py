@@ -18,16 +18,15 @@ from typing import Any
 import msgspec
 from sqlmodel import Session
 
-from registry.erasure.ledger_world import Until
 from registry.erasure.rules import ErasureRules
-from registry.moments import to_micros
+from registry.erasure.until import Until, collected_in_time
 from registry.storage.bulk import TypedColumn, select_by_rows
 
 _LIMIT: tuple[TypedColumn, ...] = (("number", "int"),)
 # Batches where examples entered: no map leads to them, and they are no model's files.
 _ENTERED = """
-SELECT b.number, b.name, d.namespace, d.name, b.subject_coverage, b.personal_data, k.state,
-  k.indexed, b.effective_at
+SELECT b.number, b.name, d.namespace, d.name, b.subject_coverage, b.personal_data,
+  k.indexed
 FROM {rows} AS w
 JOIN batch b ON b.number <= w.number
 JOIN dataset d ON d.id = b.dataset_id
@@ -81,13 +80,18 @@ def search_coverage(
     `found`: batches where the person was found; `schemes`: the kinds of the request's identifiers.
     Cost: one query over all batches.
     """
-    received = None if until.received_at is None else to_micros(until.received_at)
+    rows = select_by_rows(session, _ENTERED, _LIMIT, [(until.batch_number,)])
+    timely = collected_in_time(session, (row[0] for row in rows), until)
     covered: list[Searched] = []
     row: Any
-    for row in select_by_rows(session, _ENTERED, _LIMIT, [(until.batch_number,)]):
-        if received is not None and row[8] > received:
+    for row in rows:
+        if row[0] not in timely:
             continue
-        search = Search.KEYED if row[0] in found else _search(row, frozenset(schemes))
+        search = _search(row, frozenset(schemes))
+        if row[0] in until.unbound:
+            search = Search.NOT_BOUND
+        elif row[0] in found:
+            search = Search.KEYED
         counts = search in SEARCHED or (
             search is Search.DECLARED_NONE and rules.search.declared_none == "accepted"
         )
@@ -96,9 +100,7 @@ def search_coverage(
 
 
 def _search(row: Any, schemes: frozenset[str]) -> Search:
-    coverage, personal_data, state, indexed = row[4:8]
-    if state != "bound":
-        return Search.NOT_BOUND
+    coverage, personal_data, indexed = row[4:7]
     said: dict[str, Any] = msgspec.json.decode(coverage) if coverage else {}
     scanned = frozenset(said.get("scannedFor") or ())
     if schemes and schemes <= scanned:

@@ -1,7 +1,7 @@
 """The world of a request: the bound batches of the ledger up to a limit, and the index's answers.
 
 Rules (the governance page, case 12; DESIGN §6):
-1. Batches that were numbered after the limit are not in it.
+1. Batches that were numbered after the limit, and those that are not bound, are not in it.
 2. Data that was collected after the request was received is not the request's: such batches hold no
    own example and no exact duplicate. What was made of earlier data is, whenever it was made.
 3. Only batches whose examples entered the index are asked for digests and people.
@@ -10,47 +10,27 @@ Rules (the governance page, case 12; DESIGN §6):
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import func, select
 from sqlmodel import Session
 
-from registry.catalog.version_tables import BatchNumber
 from registry.erasure.sets import Addresses, Sets, as_addresses, as_sets
 from registry.erasure.unmapped import models_among, steps_after
+from registry.erasure.until import Until, collected_in_time
 from registry.erasure.world import Contents, Output, Seen, Step
 from registry.ledger.batches import BatchNode, MapNode
 from registry.ledger.closure import MapAnswers
 from registry.ledger.opened import Ledger
-from registry.moments import to_micros
 from registry.storage.bulk import TypedColumn, select_by_rows
-from registry.storage.columns import table_of
 
-_number = table_of(BatchNumber)
 _NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
 _INDEXED = """
 SELECT k.number FROM {rows} AS w
 JOIN batch_binding k ON k.number = w.number AND k.state = 'bound' AND k.indexed = 1
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Until:
-    """What counts: batches up to a number, and of these, as the person's own, data collected up to
-    a moment (None: all).
-    """
-
-    batch_number: int
-    received_at: datetime | None = None
-
-
-def last_batch(session: Session) -> int:
-    """The greatest number of a batch, 0 where there is none."""
-    return int(session.execute(select(func.max(_number.c.number))).scalar_one() or 0)
 
 
 def indexed_among(session: Session, numbers: Iterable[int]) -> set[int]:
@@ -77,6 +57,7 @@ class LedgerWorld:
         self._outputs: dict[int, list[int]] = {}
         self._indexed: dict[int, bool] = {}
         self._models: dict[bytes, bool] = {}
+        self._timely: dict[int, bool] = {}
 
     def open_map(self, node: MapNode) -> MapAnswers:
         """The map's file."""
@@ -98,7 +79,8 @@ class LedgerWorld:
             self._learn_models({node.dataset_id for node in nodes.values()})
             for number in missing:
                 node = nodes.get(number)
-                self._seen[number] = None if node is None or not node.is_bound else self._as(node)
+                counts = node is not None and number not in self.until.unbound
+                self._seen[number] = self._as(node) if counts and node is not None else None
         found = {n: self._seen[n] for n in numbers}
         return {n: seen for n, seen in found.items() if seen is not None}
 
@@ -129,15 +111,15 @@ class LedgerWorld:
     def _counted(self, sets: Sets) -> Sets:
         """Those of some examples that can be the person's (rule 2)."""
         seen = self.batches(sets)
-        return {
-            n: rows
-            for n, rows in sets.items()
-            if n in seen and not seen[n].is_model and self._in_time(n)
-        }
+        examples = [n for n in sets if n in seen and not seen[n].is_model]
+        return {n: sets[n] for n in self._in_time(examples)}
 
-    def _in_time(self, number: int) -> bool:
-        received = self.until.received_at
-        return received is None or self._nodes[number].effective_at <= to_micros(received)
+    def _in_time(self, numbers: Collection[int]) -> list[int]:
+        missing = [n for n in numbers if n not in self._timely]
+        if missing:
+            timely = collected_in_time(self.session, missing, self.until)
+            self._timely |= {n: n in timely for n in missing}
+        return [n for n in numbers if self._timely[n]]
 
     def _searchable(self, sets: Sets) -> Sets:
         """Those of some examples that the index may know (rule 3)."""
@@ -152,8 +134,8 @@ class LedgerWorld:
         asked = as_addresses(self._searchable(sets))
         found = _contents(self.ledger.index.rows(asked, ["digest", "bytes"]))
         batches = (found.addresses >> np.uint64(32)).astype(np.uint32)
-        late = [number for number in sets if not self._in_time(number)]
-        return replace(found, sizes=np.where(np.isin(batches, late), -1, found.sizes))
+        timely = np.isin(batches, self._in_time(list(sets)))
+        return replace(found, sizes=np.where(timely, found.sizes, -1))
 
     def same_contents(
         self, digests: npt.NDArray[np.bytes_]
@@ -177,8 +159,7 @@ class LedgerWorld:
 
     def steps_after(self, numbers: Collection[int], outputs: Collection[Output]) -> list[Step]:
         """The steps without a map of runs that read one of these, or may have."""
-        limit = self.until.batch_number
-        return steps_after(self.session, self.nodes(numbers), outputs, limit=limit)
+        return steps_after(self.session, self.nodes(numbers), outputs, self.until)
 
 
 def _contents(rows: Any) -> Contents:

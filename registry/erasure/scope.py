@@ -29,10 +29,11 @@ from registry.erasure.copies import (
     recipients_of,
 )
 from registry.erasure.coverage import Searched, search_coverage
-from registry.erasure.ledger_world import LedgerWorld, Until, last_batch
+from registry.erasure.ledger_world import LedgerWorld
 from registry.erasure.reach import Reached, Reason, reach
 from registry.erasure.rules import LoadedRules
 from registry.erasure.sets import Marks, Ordinals, Sets, add_marks, marks_without, without
+from registry.erasure.until import Until, until_now
 from registry.erasure.withheld import Withheld, withheld
 from registry.erasure.world import Output
 from registry.ledger.batches import BatchNode
@@ -112,7 +113,7 @@ def find_scope(
     that counts; the last there is unless given. Reads only. Cost: as `reach`, and a few queries in
     proportion to the batches, versions and files that are reached, one over all batches.
     """
-    until = Until(last_batch(session) if up_to is None else up_to, received_at)
+    until = until_now(session, received_at=received_at, up_to=up_to)
     world = LedgerWorld(session, ledger, keys, until)
     found = reach(world, world.own(), rules.said)
     touched = {*found.erase, *found.own}.union(*found.review.values(), found.model_batches)
@@ -127,7 +128,7 @@ def find_scope(
     reviewed = all_marks(review)
     versions = held_versions(session, erase, Part.ERASE)
     also = held_versions(session, reviewed.keys() - erase.keys(), Part.REVIEW)
-    models = models_of(session, found, nodes, limit=until.batch_number)
+    models = models_of(session, found, nodes, until)
     outputs = found.outputs
     datasets = {node.dataset_id for node in nodes.values()} | {o.dataset_id for o in outputs}
     datasets |= {step.dataset_id for step in found.steps}

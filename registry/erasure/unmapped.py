@@ -20,6 +20,7 @@ import numpy.typing as npt
 from sqlmodel import Session
 
 from registry.catalog.aliases import Aliases
+from registry.erasure.until import Until
 from registry.erasure.world import Output, Step
 from registry.ledger.batches import BatchNode
 from registry.ledger.seen import Membership, read_memberships
@@ -105,14 +106,14 @@ def models_among(session: Session, dataset_ids: Iterable[bytes]) -> set[bytes]:
 
 
 def steps_after(
-    session: Session, nodes: Mapping[int, BatchNode], outputs: Collection[Output], *, limit: int
+    session: Session, nodes: Mapping[int, BatchNode], outputs: Collection[Output], until: Until
 ) -> list[Step]:
     """The steps without a map of runs that read one of these batches or outputs.
 
-    Batches above `limit` arrived later and are left out. Cost: some queries, and in proportion to
-    the runs that read their datasets.
+    Batches above the limit arrived later and are left out; the maps of one that is not bound do not
+    count. Cost: some queries, and in proportion to the runs that read their datasets.
     """
-    return _Asked(session, nodes, outputs).steps(limit)
+    return _Asked(session, nodes, outputs).steps(until)
 
 
 class _Asked:
@@ -138,15 +139,16 @@ class _Asked:
     def _known_as(self, dataset_id: bytes) -> bytes:
         return self._aliases.canonical.get(dataset_id, dataset_id)
 
-    def steps(self, limit: int) -> list[Step]:
+    def steps(self, until: Until) -> list[Step]:
         """Every step, in the order of the runs' ids."""
         names = self._aliases.members(self._sources)
         readers = [
             reader
             for reader in _readers(self._session, names)
-            if reader.target is None or reader.target <= limit
+            if reader.target is None or reader.target <= until.batch_number
         ]
-        mapped = self._mapped({r.target for r in readers if r.target is not None})
+        bound = {r.target for r in readers if r.target is not None} - until.unbound
+        mapped = self._mapped(bound)
         models = models_among(self._session, {reader.output for reader in readers})
         steps = []
         for reader in readers:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
 import numpy as np
 
+from registry.erasure.coverage import Search, search_coverage
+from registry.erasure.ledger_world import LedgerWorld
+from registry.erasure.reach import Reason, reach
 from registry.erasure.rules import LoadedRules, SharedRules
+from registry.erasure.until import until_now
 from registry.ledger.rowmap import NO_PARENT, RowMap
 from registry.storage.database import Database
 from tests.erasure.cases import DAY, LONG, RULES, Case, Example, by
@@ -169,6 +174,47 @@ def test_a_request_never_reaches_data_collected_after_it(
         # What was numbered after a batch is not in a scope up to it.
         early = case.scope(session, "ann", up_to=case.number(session, "raw"))
         assert case.erased(session, early) == {"raw": [0]}
+
+
+def test_an_event_that_is_repeated_after_the_request_takes_nothing_out_of_it(
+    case: Case, case_database: Database
+) -> None:
+    case.enter("raw", [by("ann")], minute=10)
+    run = case.pipeline.runs[case.dataset("enter-raw")]
+    again = written(case.dataset("raw"), "b", license="MIT")
+    examples = case.pipeline.upload_examples(case.table([by("ann")]))
+    again["outputFacets"]["registry_batch"]["examples"] = examples
+    case.pipeline.run(case.dataset("enter-raw"), writes=[again], minute=900, run=run)
+    origin = {"kind": "crawled", "collectedFrom": "2026-01-10T00:00:00Z"}
+    case.enter("web", [by("ann")], minute=900, origin=origin)
+    case.enter("late", [by("ann")], minute=900)
+    case.settle()
+    with case_database.read() as session:
+        scope = case.scope(session, "ann", received_at=DAY + timedelta(minutes=800))
+        assert case.erased(session, scope) == {"raw": [0], "web": [0]}
+
+
+def test_a_batch_that_is_bound_meanwhile_is_called_not_searched(
+    case: Case, case_database: Database
+) -> None:
+    case.enter("raw", [by("ann")])
+    case.enter("other", [by("ann")])
+    case.derive("clean", "raw", RowMap.identity(1))
+    case.settle()
+    with case_database.read() as session:
+        meanwhile = frozenset({case.number(session, "other"), case.number(session, "clean")})
+        until = replace(until_now(session), unbound=meanwhile)
+        world = LedgerWorld(session, case.house.ledger, case.keys("ann"), until)
+        found = reach(world, world.own(), RULES.said)
+        assert case.named(session, dict(found.erase)) == {"raw": [0]}
+        unknown = case.named(session, found.review[Reason.UNKNOWN_STEP])
+        assert unknown == {"clean": "all"}
+        coverage = search_coverage(
+            session, until, found=set(found.own), schemes=["email"], rules=RULES.said
+        )
+        searched = {each.dataset: each.search for each in coverage}
+        assert searched[case.dataset("raw")] is Search.KEYED
+        assert searched[case.dataset("other")] is Search.NOT_BOUND
 
 
 def test_a_run_that_surely_did_not_read_a_batch_owes_no_review_of_it(
