@@ -88,28 +88,29 @@ def read_envelope(data: bytes) -> Envelope:
 
 def open_envelope(
     data: bytes, payload_type: str, keys: Iterable[VerifierKey]
-) -> tuple[Envelope, VerifierKey]:
-    """The envelope, and which of the keys signed it. Raises NotVerifiedError for everything else.
+) -> tuple[Envelope, list[VerifierKey]]:
+    """The envelope, and the one of the keys that signed it, under each name that it is held by.
 
-    A key's name is not looked at: whose word the payload is, the payload says.
+    Names are not looked at: whose word the payload is, the payload says, so the caller holds it to
+    them. Raises NotVerifiedError for everything else.
     """
     envelope = read_envelope(data)
     if envelope.payload_type != payload_type:
         raise _refused(f"it holds {envelope.payload_type[:80]!r}, not {payload_type!r}")
     held = list(keys)
-    key = next((each for each in held if keyid_of(each.public_key) == envelope.keyid), None)
-    if key is None:
+    signers = [each for each in held if keyid_of(each.public_key) == envelope.keyid]
+    if not signers:
         raise NotVerifiedError(
             f"The envelope names the key {envelope.keyid[:80]}, and none of the {len(held)} keys "
             "given is that one.",
             remedy="Get the public keys of who signed: registry keys export-public.",
         )
     try:
-        public = Ed25519PublicKey.from_public_bytes(key.public_key)
+        public = Ed25519PublicKey.from_public_bytes(signers[0].public_key)
         public.verify(envelope.signature, encoded(payload_type, envelope.payload))
     except InvalidSignature as error:
         raise _refused("the signature is not that of its payload") from error
-    return envelope, key
+    return envelope, signers
 
 
 def _written(envelope: Envelope) -> bytes:

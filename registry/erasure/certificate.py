@@ -95,10 +95,11 @@ def verify(envelope: bytes, keys: Sequence[VerifierKey]) -> Certificate:
 
     Raises NotVerifiedError with the first thing that is wrong, whatever the bytes are.
     """
-    taken, key = open_envelope(envelope, PAYLOAD_TYPE, keys)
+    taken, signers = open_envelope(envelope, PAYLOAD_TYPE, keys)
     facts, written, audit = _read_statement(taken.payload)
-    if not key.is_of(facts.issuer.origin):
-        raise _refused(f"it is issued by {facts.issuer.origin}, and the key is that of {key.name}")
+    if not any(key.is_of(facts.issuer.origin) for key in signers):
+        names = ", ".join(str(key.name) for key in signers)
+        raise _refused(f"it is issued by {facts.issuer.origin}, and the key is that of {names}")
     for why in contradictions(facts):
         raise _refused(f"it contradicts itself: {why}")
     _check_entry(facts, written, audit)

@@ -91,6 +91,8 @@ def test_the_certificate_is_the_one_that_was_agreed(golden: Callable[[str, str],
 def test_a_bare_key_and_a_key_among_others_verify_too() -> None:
     stranger = Ed25519PrivateKey.from_private_bytes(STRANGER).public_key().public_bytes_raw()
     assert verify(ENVELOPE, [VerifierKey(None, stranger), VerifierKey(None, PUBLIC)])
+    # A key file names each key after the log's origin of today, and holds it without a name too.
+    assert verify(ENVELOPE, [VerifierKey(f"{ORIGIN}/2", PUBLIC), VerifierKey(None, PUBLIC)])
 
 
 def test_any_tool_for_dsse_verifies_the_signature() -> None:
