@@ -33,8 +33,10 @@ from registry.audit.journal import Entry, append_entries
 from registry.audit.sequencer import AuditLog
 from registry.catalog.scope import Scope, confine
 from registry.clock import Clock
-from registry.erasure.post import Desk, plain_letter
+from registry.erasure.hands import Hands
+from registry.erasure.post import Desk
 from registry.erasure.request_rules import RequestShelf
+from registry.erasure.writing import writer
 from registry.errors import (
     ForbiddenError,
     ForgedRequestError,
@@ -93,7 +95,22 @@ class House:
     @property
     def desk(self) -> Desk:
         """What every step of a person's request needs."""
-        return Desk(self.keyring, self.requests.rules, self.shelf.purposes, plain_letter)
+        render = writer(self.requests.erasure.said.letters)
+        return Desk(self.keyring, self.requests.rules, self.shelf.purposes, render)
+
+    @property
+    def hands(self) -> Hands:
+        """What carrying out a plan works with."""
+        return Hands(
+            database=self.database,
+            ledger=self.ledger,
+            turns=self.turns,
+            audit=self.audit,
+            desk=self.desk,
+            rules=self.requests.erasure,
+            clock=self.clock,
+            url=self.settings.public_url or None,
+        )
 
 
 def current_house(request: Request) -> House:

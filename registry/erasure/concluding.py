@@ -27,7 +27,7 @@ from registry.erasure.certifying import last_facts, number_certificate
 from registry.erasure.hands import Hands
 from registry.erasure.identifiers import open_identifiers
 from registry.erasure.lifecycle import RequestState, Right, outcome_of
-from registry.erasure.post import LetterKind, make_letter
+from registry.erasure.post import LetterKind
 from registry.erasure.taking_up import settle_duplicates
 from registry.erasure.tasks import TaskView, read_tasks
 from registry.erasure.timeline import add_step, read_steps
@@ -104,19 +104,42 @@ def _state(
     told = {"outcome": outcome.value, "tasks": len(tasks)}
     kind = EntryKind.ERASURE_CONCLUDED
     add_step(session, case, kind, actor=actor, now=now, facts=told)
-    _certify(session, hands, case, outcome, tasks, issuer, actor, now)
+    certified = _certify(session, hands, case, outcome, tasks, issuer, actor, now)
     if before is None or outcome is RequestState.FULFILLED:
-        letter = LetterKind.COMPLETION
-        make_letter(session, hands.desk, case, letter, actor=actor, now=now, outcome=outcome)
-    if before is None:
-        plan = read_plan(session, case)
-        until = case.received_at if plan is None else plan.made_at
-        settle_duplicates(session, hands.desk, case, known_until=until, actor=actor, now=now)
+        _tell(session, hands, case, certified, actor, now, is_first=before is None)
     if outcome is RequestState.FULFILLED:
         release_evidence(session, case.id, actor=actor, now=now)
         if case.right is Right.ERASURE:
             lift_restrictions_of(session, case.id, actor=actor, now=now)
     return case
+
+
+def _tell(
+    session: Session,
+    hands: Hands,
+    case: Case,
+    certified: CertificateFacts,
+    actor: str,
+    now: datetime,
+    *,
+    is_first: bool,
+) -> None:
+    """Tell the person, and with the first outcome those whose requests were duplicates."""
+    plan = read_plan(session, case)
+    datasets = 0 if plan is None else len(plan.document["erase"]["by_dataset"])
+    letter = write_completion(certified, hands.rules.said, datasets=datasets)
+    kind = LetterKind.COMPLETION
+    keep_letter(session, hands.desk.keyring, case, kind, letter, actor=actor, now=now)
+    if is_first:
+        settle_duplicates(
+            session,
+            hands.desk,
+            case,
+            known_until=case.received_at if plan is None else plan.made_at,
+            letter=letter,
+            actor=actor,
+            now=now,
+        )
 
 
 def _moved(session: Session, case: Case, outcome: RequestState, actor: str, now: datetime) -> Case:

@@ -32,6 +32,9 @@ def ask_to_conclude(session: Session, request_id: str, *, now: datetime) -> None
 
 
 def ask_to_resume(session: Session, *, now: datetime) -> None:
-    """Have every case looked at that a hold keeps something of. Effects: one row; does not commit."""
+    """Have every case looked at that a hold keeps something of.
+
+    Effects: one row; does not commit.
+    """
     kind = TaskKind.RESUME_ERASURES
     put_task(session, kind, {}, now=now, dedupe_key=kind)

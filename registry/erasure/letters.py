@@ -81,10 +81,10 @@ class ExtensionLetter:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Where to complain: the authority's name, and its address on the web or by post."""
+    """Where to complain: the authority's name, and its address, where it is known."""
 
     name: str
-    address: str
+    address: str | None
 
 
 @dataclass(frozen=True, slots=True)

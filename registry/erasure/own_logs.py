@@ -9,8 +9,10 @@ Rules (DESIGN §1.1, §1.9; the governance page, case 17):
 from __future__ import annotations
 
 from registry.actors.accounts import SYSTEM
+from registry.audit.redaction import redact_mentions
 from registry.erasure.hands import Hands, Work
 from registry.erasure.identifiers import open_identifiers
+from registry.ledger.read_entries import marks_of
 from registry.lineage.erase_events import erase_events
 from registry.lineage.sought import Sought
 
@@ -27,6 +29,24 @@ def sought_of(hands: Hands, work: Work) -> Sought:
         people = open_identifiers(session, hands.ledger.keyring, work.case)
     ids = [each for each in work.known.example_ids if len(each) >= TELLING_ID]
     return Sought([(each.scheme.value, each.value) for each in people], ids)
+
+
+def wipe_journal(hands: Hands, work: Work) -> int:
+    """Take the payloads of entries away that name them; how many. What the erasure wrote itself
+    stays, or nobody could show that it was done. Effects: commits.
+    """
+    with hands.database.read() as session:
+        people = open_identifiers(session, hands.ledger.keyring, work.case)
+    named = [(each.scheme.value, each.value) for each in people]
+    marks = marks_of(hands.ledger.digests, named, work.known.example_ids)
+    return redact_mentions(
+        hands.database,
+        marks,
+        under=work.case.id,
+        actor=SYSTEM,
+        now=hands.clock(),
+        report=hands.report,
+    )
 
 
 def wipe_event_log(hands: Hands, work: Work) -> int:

@@ -19,7 +19,7 @@ from sqlmodel import Session
 
 from registry.audit.events import EntryKind
 from registry.erasure.cases import Case
-from registry.erasure.lifecycle import Regime, RequestState, Right
+from registry.erasure.lifecycle import Regime, Right
 from registry.erasure.request_rules import Justification, RequestRules
 from registry.erasure.tables import ErasureLetter
 from registry.erasure.timeline import add_step
@@ -56,8 +56,8 @@ class LetterFacts:
     needs_identity: bool
     reasons: str | None = None
     justification: Justification | None = None
-    outcome: RequestState | None = None
-    details: tuple[str, ...] = ()
+    code: str | None = None
+    was_due_on: date | None = None
 
 
 Render = Callable[[LetterFacts], str]
@@ -93,8 +93,7 @@ def make_letter(
     now: datetime,
     reasons: str | None = None,
     justification: Justification | None = None,
-    outcome: RequestState | None = None,
-    details: tuple[str, ...] = (),
+    was_due_on: date | None = None,
 ) -> str:
     """Write a letter of a case and seal it (rule 2); its id.
 
@@ -113,8 +112,8 @@ def make_letter(
         needs_identity=not case.is_verified,
         reasons=reasons,
         justification=justification,
-        outcome=outcome,
-        details=details,
+        code=case.justification,
+        was_due_on=was_due_on,
     )
     text = desk.render(facts)
     return keep_letter(session, desk.keyring, case, kind, text, actor=actor, now=now)
@@ -180,37 +179,3 @@ def read_letters(
 
 def _place(letter_id: str) -> str:
     return f"erasure-letter/{letter_id}"
-
-
-def plain_letter(facts: LetterFacts) -> str:
-    """A letter in a few plain sentences."""
-    asked = f"your request ({facts.right.value}, {facts.regime.value.upper()})"
-    lines = [
-        f"Case {facts.request_id}, {facts.written_on.isoformat()}",
-        "",
-        f"On {facts.received_on.isoformat()} we received {asked}.",
-    ]
-    match facts.kind:
-        case LetterKind.ACKNOWLEDGEMENT:
-            if facts.needs_identity:
-                lines.append("Before we can act on it, we must verify that it is yours.")
-            lines.append(f"We answer it by {facts.due_on.isoformat()}. {facts.because}")
-        case LetterKind.EXTENSION:
-            lines.append(f"We need more time, because: {facts.reasons}")
-            lines.append(f"We answer it by {facts.due_on.isoformat()}. {facts.because}")
-        case LetterKind.REFUSAL:
-            if facts.justification is not None:
-                lines.append(
-                    f"We refuse it. {facts.justification.label} ({facts.justification.law})"
-                )
-            lines.append(facts.reasons or "")
-            lines.append(
-                "You may complain to a supervisory authority and seek a judicial remedy "
-                "(GDPR Art. 12(4), 77, 79)."
-                if facts.regime is Regime.GDPR
-                else "You may complain to the California Privacy Protection Agency."
-            )
-        case LetterKind.COMPLETION:
-            outcome = facts.outcome.value.replace("_", " ") if facts.outcome else "answered"
-            lines.append(f"It is {outcome}.")
-    return "\n".join([*lines, *facts.details, ""])

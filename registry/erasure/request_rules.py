@@ -16,6 +16,7 @@ import msgspec
 from registry.durations import Duration, parse_duration
 from registry.erasure.deadlines import parse_region
 from registry.erasure.lifecycle import Regime
+from registry.erasure.rules import LoadedRules, load_rules
 from registry.errors import InvalidInputError
 from registry.policy.policy_set import policy_path
 from registry.policy.yaml_file import read_form, refuse
@@ -74,8 +75,13 @@ class RequestShelf:
 
     @cached_property
     def rules(self) -> RequestRules:
-        """The rules. Raises PolicyError (rule 1)."""
+        """How requests are taken in and answered. Raises PolicyError (rule 1)."""
         return load_request_rules(self._folder)
+
+    @cached_property
+    def erasure(self) -> LoadedRules:
+        """What is erased with a person's example. Raises PolicyError."""
+        return load_rules(self._folder)
 
 
 def load_request_rules(folder: Path | None = None) -> RequestRules:

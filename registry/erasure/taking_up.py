@@ -28,8 +28,9 @@ from registry.erasure.identifiers import (
     people_of,
     under_every_version,
 )
+from registry.erasure.in_queue import ask_to_conclude
 from registry.erasure.lifecycle import Identity, RequestState, Right, TaskKind, TaskState
-from registry.erasure.post import Desk, LetterKind, make_letter
+from registry.erasure.post import Desk, LetterKind, keep_letter
 from registry.erasure.tables import ErasureIdentifier, ErasureRequest, ErasureTask
 from registry.erasure.timeline import add_step, read_steps
 from registry.ids import fresh_id
@@ -131,13 +132,15 @@ def settle_duplicates(
     canonical: Case,
     *,
     known_until: datetime,
+    letter: str,
     actor: str,
     now: datetime,
 ) -> None:
     """Answer the duplicates of a request that was concluded.
 
     Those that came before its plan was frozen (`known_until`) are answered with it; a later one
-    goes on by itself, because a plan never reaches data that was collected after it. The caller has
+    goes on by itself, because a plan never reaches data that was collected after it. `letter`: what
+    the canonical one is told. The caller has
     its turn. Effects: rows, steps, letters; does not commit.
     """
     for each in _duplicates_of(session, canonical.id):
@@ -148,9 +151,9 @@ def settle_duplicates(
         told = {"canonical": canonical.id, "outcome": canonical.state.value}
         kind = EntryKind.ERASURE_CONCLUDED
         add_step(session, closed, kind, actor=actor, now=now, facts=told)
-        completion = LetterKind.COMPLETION
-        make_letter(
-            session, desk, closed, completion, actor=actor, now=now, outcome=canonical.state
+        text = letter.replace(canonical.id, closed.id)
+        keep_letter(
+            session, desk.keyring, closed, LetterKind.COMPLETION, text, actor=actor, now=now
         )
 
 
@@ -204,6 +207,7 @@ def _open_tasks(session: Session, case: Case, actor: str, now: datetime) -> None
     session.execute(insert(_task).values(row))
     facts = {"task": str(row["id"]), "kind": kind.value, "to": state.value}
     add_step(session, case, EntryKind.ERASURE_TASK_CHANGED, actor=actor, now=now, facts=facts)
+    ask_to_conclude(session, case.id, now=now)
 
 
 def _task_of(right: Right) -> tuple[TaskKind, str, TaskState, str] | None:

@@ -15,7 +15,6 @@ from registry.erasure import letters
 from registry.erasure.certificate_facts import (
     CertificateFacts,
     Disposition,
-    Outcome,
     RecipientState,
     Regime,
     Right,
@@ -78,8 +77,8 @@ def _letter(facts: LetterFacts, rules: LetterRules) -> letters.Letter:
             )
 
 
-def write_completion(facts: CertificateFacts, rules: ErasureRules) -> str:
-    """The letter that tells of an outcome (rule 2)."""
+def write_completion(facts: CertificateFacts, rules: ErasureRules, *, datasets: int) -> str:
+    """The letter that tells of an outcome (rule 2). `datasets`: how many the plan is about."""
     regime = facts.request.regime
     head = _head(
         rules.letters,
@@ -98,7 +97,7 @@ def write_completion(facts: CertificateFacts, rules: ErasureRules) -> str:
             outcome=facts.outcome,
             certificate=facts.number,
             examples=sum(target.verified or 0 for target in done),
-            datasets=facts.datasets,
+            datasets=datasets,
             kept=kept,
             pending=_pending(facts),
             not_searched=len(facts.not_searched),
@@ -110,3 +109,52 @@ def write_completion(facts: CertificateFacts, rules: ErasureRules) -> str:
             authority=_authority(rules.letters, regime) if kept else None,
         )
     )
+
+
+def _pending(facts: CertificateFacts) -> int:
+    """Places where something is left to be done."""
+    places = [
+        target
+        for target in facts.targets
+        if target.kind is not TargetKind.REVIEW and target.state not in _ENDED_WELL
+    ]
+    reviewed = any(
+        target.kind is TargetKind.REVIEW and target.state not in _ENDED_WELL
+        for target in facts.targets
+    )
+    return len(places) + int(reviewed)
+
+
+def _recipients(facts: CertificateFacts, *states: RecipientState) -> int:
+    return sum(each.state in states for each in facts.recipients)
+
+
+def _models(facts: CertificateFacts) -> tuple[letters.ModelNote, ...]:
+    found: Counter[tuple[Disposition, date | None]] = Counter(
+        (each.disposition, each.due_on) for each in facts.models if each.disposition is not None
+    )
+    return tuple(
+        letters.ModelNote(count, disposition, until)
+        for (disposition, until), count in sorted(found.items(), key=str)
+    )
+
+
+def _head(
+    rules: LetterRules,
+    request_id: str,
+    *,
+    written_on: date,
+    received_on: date,
+    right: Right,
+    regime: Regime,
+) -> letters.Head:
+    sender = letters.Sender(
+        rules.controller or "The controller of this data",
+        rules.contact or "by the way on which you sent your request",
+        None,
+    )
+    return letters.Head(sender, request_id, written_on, received_on, right, regime)
+
+
+def _authority(rules: LetterRules, regime: Regime) -> letters.Authority:
+    return letters.Authority(rules.complaints or _AUTHORITIES[regime], None)

@@ -26,7 +26,7 @@ from registry.policy.judge import judge_lineage, raise_found, retention_breaches
 from registry.rights.violations import raise_violation
 from registry.storage.queue import TaskKind, put_task
 from registry.storage.schedule import Period
-from registry.workers import cases, upkeep
+from registry.workers import cases, erasure, upkeep
 from registry.workers.alerts import send_alert
 from registry.workers.context import Handler, TaskContext
 
@@ -140,6 +140,9 @@ HANDLERS: Mapping[TaskKind, Handler] = {
     TaskKind.JUDGE_LINEAGE: judge,
     TaskKind.SWEEP_RETENTION: sweep_retention,
     TaskKind.SEND_ALERT: send_alert,
+    TaskKind.CARRY_OUT_ERASURE: erasure.carry_out_erasure,
+    TaskKind.CONCLUDE_ERASURE: erasure.conclude_erasure,
+    TaskKind.RESUME_ERASURES: erasure.resume_erasures,
     TaskKind.WATCH_DEADLINES: cases.watch_deadlines,
     TaskKind.SHRED_KEYS: cases.shred_keys,
     TaskKind.SUBJECT_KEYS_ROTATE: partial(move_keys, purpose=Purpose.SUBJECT),
@@ -154,6 +157,7 @@ PERIODS: Mapping[TaskKind, Period] = {
     TaskKind.PURGE_INDEX: Period(timedelta(hours=6)),
     TaskKind.JUDGE_LINEAGE: Period(timedelta(minutes=5)),
     TaskKind.SWEEP_RETENTION: Period(timedelta(days=1)),
+    TaskKind.RESUME_ERASURES: Period(timedelta(hours=1)),
     TaskKind.WATCH_DEADLINES: Period(timedelta(hours=6)),
     TaskKind.SHRED_KEYS: Period(timedelta(days=1)),
 }

@@ -14,15 +14,18 @@ from registry.erasure.cases import Case, read_case
 from registry.erasure.identity import verify_identity
 from registry.erasure.intake import Filed, Filing, file_request
 from registry.erasure.lifecycle import Identity, Regime, Right
-from registry.erasure.post import Desk, Render, plain_letter, read_letters
+from registry.erasure.post import Desk, Render, read_letters
 from registry.erasure.request_rules import RequestRules, load_request_rules
+from registry.erasure.rules import load_rules
 from registry.erasure.timeline import read_steps
+from registry.erasure.writing import writer
 from registry.request import House
 from registry.rights.restrictions import restricted_subjects
 from registry.storage.columns import table_of
 
 FILER, CHECKER, APPROVER = "filer", "checker", "approver"
 RULES = load_request_rules()
+WRITER = writer(load_rules().said.letters)
 
 
 def person(number: int = 1) -> tuple[str, str]:
@@ -30,7 +33,7 @@ def person(number: int = 1) -> tuple[str, str]:
     return ("email", f"person-{number}@example.org")
 
 
-def desk_of(house: House, rules: RequestRules = RULES, render: Render = plain_letter) -> Desk:
+def desk_of(house: House, rules: RequestRules = RULES, render: Render = WRITER) -> Desk:
     """What every step needs, on this house."""
     return Desk(house.keyring, rules, house.shelf.purposes, render)
 
@@ -51,7 +54,7 @@ def file(
     house: House,
     *subjects: tuple[str, str],
     rules: RequestRules = RULES,
-    render: Render = plain_letter,
+    render: Render = WRITER,
     **said: Any,
 ) -> Filed:
     """File a request in the project `default`."""

@@ -82,9 +82,7 @@ def test_a_task_of_another_request_is_not_found(database: Database) -> None:
         ({"reason": ""}, "reason"),
     ],
 )
-def test_a_disposition_needs_its_words(
-    database: Database, said: dict[str, str], path: str
-) -> None:
+def test_a_disposition_needs_its_words(database: Database, said: dict[str, str], path: str) -> None:
     (task,) = opened(database, NewTask(TaskKind.MODEL, "models tagger"))
     words = {"disposition": "retrain", "owner": "ml", "due_on": "2026-06-01", "reason": "saw it"}
     with database.write() as session, pytest.raises(InvalidInputError) as refused:

@@ -1,0 +1,72 @@
+"""Handlers that carry plans out, state outcomes, and go on with what a hold kept.
+
+Rules:
+1. A round that still finds something is followed by another, later and later: first what the queue
+   itself has to do (sums, purges), at last an hour on, when files that nobody names may be removed.
+2. A certificate is sealed as soon as its outcome is stated; whoever reads it first does it else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from registry.actors.accounts import SYSTEM
+from registry.erasure.certifying import list_certificates, seal_certificate
+from registry.erasure.concluding import conclude
+from registry.erasure.execution import carry_out
+from registry.erasure.in_queue import ask_to_carry_out, ask_to_conclude
+from registry.erasure.resuming import kept_no_more
+from registry.request import House
+from registry.workers.context import TaskContext
+
+_FIRST, _LONGEST = timedelta(seconds=2), timedelta(minutes=30)
+
+
+def carry_out_erasure(context: TaskContext) -> None:
+    """One round of work on a case, and the outcome that its tasks come to."""
+    house = context.house
+    request_id = str(context.task.payload["request"])
+    rounds = int(str(context.task.payload.get("rounds", 1)))
+    hands = replace(house.hands, report=context.report)
+    is_proven = carry_out(hands, request_id, rounds=rounds)
+    if is_proven:
+        state_outcome(house, request_id)
+
+    def last(session: Session) -> None:
+        if not is_proven:
+            now, delay = house.clock(), min(_FIRST * 2 ** (rounds - 1), _LONGEST)
+            ask_to_carry_out(session, request_id, now=now, rounds=rounds + 1, delay=delay)
+
+    context.conclude(last)
+
+
+def conclude_erasure(context: TaskContext) -> None:
+    """State the outcome of a case anew."""
+    state_outcome(context.house, str(context.task.payload["request"]))
+
+
+def state_outcome(house: House, request_id: str) -> None:
+    """State the outcome of a case, and seal what it certifies (rule 2). Effects: commits."""
+    hands = house.hands
+    conclude(hands, request_id, actor=SYSTEM)
+    with house.database.read() as session:
+        certificates = list_certificates(session, request_id)
+    for certificate in certificates:
+        if certificate.envelope is None:
+            seal_certificate(house.database, house.audit, certificate.number)
+
+
+def resume_erasures(context: TaskContext) -> None:
+    """Go on with every case of which a hold keeps nothing any more (governance case 2)."""
+    house = context.house
+
+    def work(session: Session) -> None:
+        now = house.clock()
+        for request_id in kept_no_more(session, at=now):
+            ask_to_carry_out(session, request_id, now=now)
+            ask_to_conclude(session, request_id, now=now)
+
+    context.conclude(work)
