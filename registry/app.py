@@ -33,6 +33,7 @@ from registry.api import (
     datasets,
     erasure_decisions,
     erasure_requests,
+    erasure_work,
     events,
     health,
     holds,
@@ -137,6 +138,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     rights.router,
     erasure_requests.router,
     erasure_decisions.router,
+    erasure_work.router,
     events.router,  # takes every path below /events that no router before it took
 )
 

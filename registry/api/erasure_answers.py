@@ -16,6 +16,7 @@ from registry.erasure.identity import deadline_of
 from registry.erasure.lifecycle import Regime
 from registry.erasure.post import list_letters
 from registry.erasure.reading import Standing, certificates_of, tasks_of
+from registry.erasure.tasks import TaskView
 from registry.erasure.timeline import Step, read_steps
 from registry.storage.columns import table_of
 from registry.wire.erasure import (
@@ -122,6 +123,11 @@ def _step(step: Step) -> StepShown:
         at=step.at,
         detail=dict(step.detail),
     )
+
+
+def task_shown(task: TaskView) -> TaskShown:
+    """A task as it travels."""
+    return _like(TaskShown, task)
 
 
 def _like(shape: type[Shape], value: object) -> Shape:

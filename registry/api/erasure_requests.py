@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy import select
 from sqlmodel import Session
 from starlette.requests import Request
-from starlette.responses import Response
 
 from registry.actors.projects import missing_project
 from registry.actors.tables import Project
@@ -26,7 +25,7 @@ from registry.erasure.identity import ask_information, take_answer, verify_ident
 from registry.erasure.intake import Filing, day_of, file_request
 from registry.erasure.lifecycle import Identity, Regime, RequestState, Right
 from registry.erasure.post import read_letters
-from registry.erasure.reading import Filter, list_cases, read_envelope, standing
+from registry.erasure.reading import Filter, list_cases, standing
 from registry.erasure.shred import scrub_keys, shred_request
 from registry.policy.actions import Action
 from registry.request import (
@@ -206,17 +205,6 @@ def letters(request_id: RowId, house: CurrentHouse, actor: CurrentCaseReader) ->
         )
 
     return house.database.transact(work)
-
-
-@router.get("/{request_id}/certificate", summary="Read the certificate of a request")
-def certificate(
-    request_id: RowId,
-    session: CasesSession,
-    number: Annotated[int | None, Query(ge=1, lt=2**63, description="Else the newest.")] = None,
-) -> Response:
-    """The signed certificate: a DSSE envelope around an in-toto statement."""
-    envelope = read_envelope(session, read_case(session, request_id), number)
-    return Response(envelope, media_type="application/vnd.in-toto+dsse")
 
 
 @router.post("/{request_id}/shred", summary="Destroy the key of a closed request")

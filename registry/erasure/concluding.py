@@ -27,10 +27,11 @@ from registry.erasure.certifying import last_facts, number_certificate
 from registry.erasure.hands import Hands
 from registry.erasure.identifiers import open_identifiers
 from registry.erasure.lifecycle import RequestState, Right, outcome_of
-from registry.erasure.post import LetterKind
+from registry.erasure.post import LetterKind, keep_letter
 from registry.erasure.taking_up import settle_duplicates
 from registry.erasure.tasks import TaskView, read_tasks
 from registry.erasure.timeline import add_step, read_steps
+from registry.erasure.writing import write_completion
 from registry.rights.restrictions import lift_restrictions_of, release_evidence
 from registry.rights.tables import Suppression
 from registry.storage.columns import table_of

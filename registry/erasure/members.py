@@ -48,20 +48,30 @@ def keep_members(session: Session, plan_id: str, members: Iterable[Member]) -> N
         session.execute(insert(_member), rows[start : start + _AT_ONCE])
 
 
-def read_erase_set(session: Session, plan_id: str) -> Sets:
-    """What a plan erases: sorted ordinals of batches."""
+def read_erase_set(session: Session, plan_id: str, *, batch: int | None = None) -> Sets:
+    """What a plan erases: sorted ordinals of batches, or of one batch."""
     return {
         number: ordinals
-        for number, ordinals in read_marks(session, plan_id, "erase").items()
+        for number, ordinals in read_marks(session, plan_id, "erase", batch=batch).items()
         if ordinals is not None
     }
 
 
-def read_marks(session: Session, plan_id: str, part: str, *, reason: str | None = None) -> Marks:
-    """The examples of one part of a plan, of one reason where it is named."""
+def ranges_of(ordinals: Ordinals) -> list[tuple[int, int]]:
+    """Sorted ordinals as ranges, first and last of each."""
+    if not ordinals.size:
+        return []
+    breaks = np.flatnonzero(np.diff(ordinals) != 1)
+    first = ordinals[np.concatenate(([0], breaks + 1))]
+    last = ordinals[np.concatenate((breaks, [ordinals.size - 1]))]
+    return list(zip(first.tolist(), last.tolist(), strict=True))
+
+
+def read_marks(session: Session, plan_id: str, part: str, *, batch: int | None = None) -> Marks:
+    """The examples of one part of a plan, of one batch where it is named."""
     mine = (_member.c.plan_id == plan_id) & (_member.c.part == part)
-    if reason is not None:
-        mine &= _member.c.reason == reason
+    if batch is not None:
+        mine &= _member.c.batch_number == batch
     query = select(_member.c.batch_number, _member.c.ordinals).where(mine)
     found: Marks = {}
     for number, packed in session.execute(query.order_by(_member.c.batch_number)):

@@ -14,18 +14,19 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import select
 from sqlmodel import Session
 
 from registry.erasure.lifecycle import TaskKind, TaskState
-from registry.erasure.tables import ErasureTask
+from registry.erasure.tables import ErasurePlan, ErasureTask
 from registry.erasure.tasks import TaskChange, TaskView, read_task, turn_task, worded
 from registry.errors import ConflictError, NotFoundError
 from registry.ids import token_digest
 from registry.storage.columns import table_of
 
 SECRET_PREFIX = "ack_"  # noqa: S105 - a prefix, no secret
-_task = table_of(ErasureTask)
+_task, _plan = table_of(ErasureTask), table_of(ErasurePlan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +80,34 @@ def acknowledge(
         )
     change = TaskChange(evidence=worded(evidence, "evidence"))
     return turn_task(session, task, TaskState.ACKNOWLEDGED, change, actor=actor, now=now)
+
+
+def notice_text(session: Session, notice: Notice, *, url: str | None) -> str:
+    """The notice in words, to be sent by whatever way reaches the recipient (rule 3)."""
+    task = notice.task
+    plan = session.execute(select(_plan.c.document).where(_plan.c.id == task.plan_id)).scalar_one()
+    document = msgspec.json.decode(plan)
+    lines = [
+        "Notice under Article 19 GDPR: personal data that you received was erased.",
+        "",
+        f"Our reference: {task.request_id}",
+        "You received:",
+    ]
+    for each in document["recipients"]:
+        if each["recipient"] == task.target:
+            what = f"{each['namespace']} {each['dataset']}, version {each['version']}"
+            lines.append(f"* {what}, on {each['shared_at']} (share {each['share']})")
+    lines += ["", "Of these, erase the examples (batch: how many):"]
+    for group in document["erase"]["by_dataset"]:
+        for batch in group["batches"]:
+            name = f"{group['namespace']} {group['name']} {batch['name']}"
+            lines.append(f"* {name}: {batch['examples']} of batch {batch['batch']}")
+    where = f"{url.rstrip('/')}/api/v1/erasure-acknowledgements" if url else "the registry"
+    lines += [
+        "",
+        "Which rows they are: GET /api/v1/erasure-requests/REFERENCE/members, on request.",
+        f"When it is done, send this secret to {where}, with what shows it:",
+        notice.secret,
+        "",
+    ]
+    return "\n".join(lines)

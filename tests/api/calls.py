@@ -16,6 +16,7 @@ NODE = "dataset:s3://speech:clean"
 EXEMPT = {
     "GET /healthz": "says that the process answers, and nothing else",
     "GET /readyz": "says that the database answers, and nothing else",
+    "POST /api/v1/erasure-acknowledgements": "the secret of a notice is what is asked for",
 }
 
 FOR_EVERYBODY_KNOWN = {
@@ -135,6 +136,25 @@ ERASURE: tuple[Call, ...] = (
             ("extend", {"reasons": "many copies"}),
             ("cancel", {"reasons": "withdrawn"}),
             ("shred", None),
+            ("plan", {}),
+            ("explain", {"batch": 1, "ordinal": 0}),
+            ("execute", None),
+        )
+    ),
+    get(f"{_REQUEST}/members", f"/api/v1{_REQUESTS}/{_ABSENT}/members?batch=1"),
+    *(
+        post(
+            f"{_REQUEST}/tasks/{{task_id}}/{verb}",
+            body,
+            f"/api/v1{_REQUESTS}/{_ABSENT}/tasks/{_ABSENT}/{verb}",
+        )
+        for verb, body in (
+            (
+                "dispose",
+                {"disposition": "none", "owner": "ml", "due_on": "2027-01-01", "reason": "tiny"},
+            ),
+            ("record", {"state": "verified", "evidence": "seen"}),
+            ("notice", None),
         )
     ),
 )
