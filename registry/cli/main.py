@@ -17,6 +17,7 @@ from registry.cli import (
     database,
     datasets,
     demo,
+    erasure,
     events,
     examples,
     holds,
@@ -72,6 +73,7 @@ for group in (
     register.group,
     register.shares,
     holds.group,
+    erasure.group,
     violations.group,
 ):
     app.add_typer(group)
