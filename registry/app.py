@@ -49,6 +49,7 @@ from registry.api import (
     rights,
     search,
     setup_links,
+    tickets,
     tokens,
     tracing,
     versions,
@@ -75,7 +76,7 @@ from registry.ledger.subject_holder import LedgerSubjectKeys
 from registry.ledger.sweep import Engine, LedgerPlace, Store, Sweep
 from registry.lineage.writer import EventWriter
 from registry.policy.access import Access
-from registry.policy.alerting import check_alert_settings
+from registry.policy.alerting import check_alert_settings, check_ticket_settings
 from registry.policy.book import PolicyBook, folder_of
 from registry.request import Gauge, House
 from registry.rights.policy_shelf import PolicyShelf
@@ -139,6 +140,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     erasure_requests.router,
     erasure_decisions.router,
     erasure_work.router,
+    tickets.router,
     events.router,  # takes every path below /events that no router before it took
 )
 
@@ -311,7 +313,9 @@ def running(house: House, *, background: bool) -> Iterator[None]:
         if background:
             # Files that cannot be used stop the start, not the first question.
             house.policies.current()
+            _ = house.requests.rules
             check_alert_settings(house.settings)
+            check_ticket_settings(house.settings)
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
             stack.enter_context(repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS))
             uses = house.log_ins.sessions.write_uses

@@ -84,6 +84,6 @@ def _holds_secret(scope: Scope) -> bool:
         return True
     cookie = PLAIN_COOKIE.encode()
     return any(
-        name == b"authorization" or (name == b"cookie" and cookie in value)
+        name in (b"authorization", b"webhook-signature") or (name == b"cookie" and cookie in value)
         for name, value in scope["headers"]
     )

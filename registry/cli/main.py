@@ -18,6 +18,8 @@ from registry.cli import (
     database,
     datasets,
     demo,
+    erasure,
+    erasure_work,
     events,
     examples,
     holds,
@@ -68,12 +70,14 @@ lineage.install(app)
 examples.install(app, datasets.version)
 policy.install(app)
 vetting.install(app)
+erasure.group.add_typer(erasure_work.tasks)
 for group in (
     rights.group,
     consents.group,
     register.group,
     register.shares,
     holds.group,
+    erasure.group,
     violations.group,
 ):
     app.add_typer(group)

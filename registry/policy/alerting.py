@@ -6,7 +6,6 @@ what was rolled back (`registry.workers.alerts` delivers them).
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
@@ -16,6 +15,7 @@ from sqlmodel import Session
 
 from registry.errors import SettingsError
 from registry.settings import Settings
+from registry.signing import webhook_key
 from registry.storage.queue import TaskKind, put_task
 
 Way = Literal["webhook", "email"]
@@ -34,13 +34,18 @@ def check_alert_settings(settings: Settings) -> None:
         raise SettingsError(
             "REGISTRY_ALERT_WEBHOOK is no HTTP address.", remedy="Write https://host/path."
         )
-    try:
-        secret = base64.b64decode(settings.alert_secret.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        secret = b""
-    if not 24 <= len(secret) <= 64:
+    if webhook_key(settings.alert_secret) is None:
         raise SettingsError(
             "REGISTRY_ALERT_SECRET is no secret of 24 to 64 bytes in base64.",
+            remedy="Set it to whsec_ and the output of: openssl rand -base64 32",
+        )
+
+
+def check_ticket_settings(settings: Settings) -> None:
+    """Raise SettingsError for a ticket secret that signs nothing."""
+    if settings.ticket_secret and webhook_key(settings.ticket_secret) is None:
+        raise SettingsError(
+            "REGISTRY_TICKET_SECRET is no secret of 24 to 64 bytes in base64.",
             remedy="Set it to whsec_ and the output of: openssl rand -base64 32",
         )
 

@@ -38,6 +38,26 @@ class NewRequest(_Asked):
     project: Word | None = Field(default=None, description="The token's own, where left out.")
 
 
+class TicketData(_Asked):
+    """What a ticket asks for; `reference` is the ticket's own number."""
+
+    right: Literal["erasure", "restriction", "objection", "access"]
+    regime: Literal["gdpr", "ccpa"]
+    subjects: list[SubjectAsked]
+    reference: Word | None = None
+    identity: Literal["authenticated", "to_verify"] = "to_verify"
+    received_at: AwareDatetime | None = None
+    region: Word | None = None
+    purposes: list[Word] = Field(default_factory=list, max_length=100)
+
+
+class Ticket(BaseModel):
+    """A message of a ticket system, in the shape of Standard Webhooks."""
+
+    type: Literal["erasure.requested"]
+    data: TicketData
+
+
 class Due(BaseModel):
     """The last day to answer on, with its calculation. `confirm_by`: CCPA alone."""
 

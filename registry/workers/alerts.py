@@ -12,9 +12,6 @@ Rules:
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from datetime import datetime
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
@@ -26,6 +23,7 @@ from registry.errors import UnavailableError
 from registry.moments import rfc3339
 from registry.rights.violations import ViolationView, read_violation
 from registry.settings import Settings
+from registry.signing import webhook_signature
 from registry.workers.context import TaskContext
 
 if TYPE_CHECKING:
@@ -65,13 +63,6 @@ def body_of(violation: ViolationView, at: datetime) -> bytes:
     return msgspec.json.encode(message)
 
 
-def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of `webhook-signature` (rule 2)."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-
-
 def _post(settings: Settings, violation: ViolationView, task_id: str, now: datetime) -> None:
     import httpx
 
@@ -84,7 +75,7 @@ def _post(settings: Settings, violation: ViolationView, task_id: str, now: datet
         "content-type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(settings.alert_secret, message_id, timestamp, body),
+        "webhook-signature": webhook_signature(settings.alert_secret, message_id, timestamp, body),
     }
     try:
         answer = httpx.post(

@@ -21,8 +21,8 @@ from registry.policy.book import folder_of
 from registry.request import House
 from registry.rights.violations import Breach, raise_violation
 from registry.settings import Settings, load_settings
+from registry.signing import webhook_signature
 from registry.storage.queue import count_tasks
-from registry.workers.alerts import signature
 from registry.workers.loop import Workers
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -93,7 +93,7 @@ def test_a_violation_is_posted_once_and_signed(house: House) -> None:
     signed = f"{message_id}.{at}.".encode() + body
     expected = hmac.new(bytes(range(32)), signed, hashlib.sha256).digest()
     assert headers["webhook-signature"] == "v1," + base64.b64encode(expected).decode()
-    assert headers["webhook-signature"] == signature(SECRET, message_id, int(at), body)
+    assert headers["webhook-signature"] == webhook_signature(SECRET, message_id, int(at), body)
     said = json.loads(body)
     assert said["type"] == "violation.raised"
     assert said["data"]["kind"] == "past_retention"
