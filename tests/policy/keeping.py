@@ -65,9 +65,7 @@ def sums_of(
     return judgements.sums(policies, question, subject_of(house, dataset))
 
 
-def all_sums(
-    house: House, judgements: Judgements, at: datetime | None = None
-) -> dict[str, Sums]:
+def all_sums(house: House, judgements: Judgements, at: datetime | None = None) -> dict[str, Sums]:
     """The same of every dataset of `fill`."""
     return {dataset: sums_of(house, judgements, dataset, at) for dataset in DATASETS}
 
