@@ -25,6 +25,7 @@ SMALL: dict[str, list[str]] = {
     "closure": [],
     "audit": [],
     "policy": [],
+    "decisions": [],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import numpy as np
+from sqlalchemy import text
 from sqlmodel import Session
 
 from registry.ledger.opened import open_ledger
@@ -68,6 +69,16 @@ def sums_of(
 def all_sums(house: House, judgements: Judgements, at: datetime | None = None) -> dict[str, Sums]:
     """The same of every dataset of `fill`."""
     return {dataset: sums_of(house, judgements, dataset, at) for dataset in DATASETS}
+
+
+def batch_of(house: House, dataset: str = "raw") -> int:
+    """The number of the first batch of a dataset."""
+    with house.database.read() as session:
+        query = text(
+            "SELECT b.number FROM batch b JOIN dataset d ON d.id = b.dataset_id "
+            "WHERE d.name = :name"
+        )
+        return int(session.execute(query, {"name": dataset}).scalars().first() or 0)
 
 
 Write = Callable[[Session], object]

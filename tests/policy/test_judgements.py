@@ -47,6 +47,7 @@ from tests.policy.keeping import (
     DATASETS,
     ROWS,
     all_sums,
+    batch_of,
     begun,
     fill,
     judgements_of,
@@ -71,15 +72,6 @@ def pipeline(server: LiveServer) -> Iterator[Pipeline]:
 @pytest.fixture
 def house(pipeline: Pipeline) -> House:
     return pipeline.server.registry.house
-
-
-def batch_of(house: House, dataset: str = "raw") -> int:
-    with house.database.read() as session:
-        query = text(
-            "SELECT b.number FROM batch b JOIN dataset d ON d.id = b.dataset_id "
-            "WHERE d.name = :name"
-        )
-        return int(session.execute(query, {"name": dataset}).scalars().first() or 0)
 
 
 def key_of(house: House, number: int) -> tuple[bytes, int]:
