@@ -310,8 +310,8 @@ def _in_force(at: datetime) -> ColumnElement[bool]:
 
 
 def next_hold_end(session: Session, *, at: datetime) -> datetime | None:
-    """When the next hold that is in force at `at` ends by itself; None where none does."""
-    query = select(func.min(_hold.c.until)).where(_in_force(at))
+    """When the next hold ends by itself after `at`, lifted ones too; None where none does."""
+    query = select(func.min(_hold.c.until)).where(_hold.c.until > at)
     found: datetime | None = session.execute(query).scalar_one()
     return found
 

@@ -121,8 +121,8 @@ def _in_force(at: datetime) -> ColumnElement[bool]:
 
 
 def next_suppression_end(session: Session, *, at: datetime) -> datetime | None:
-    """When the next entry that is in force at `at` ends by itself; None where none does."""
-    query = select(func.min(_table.c.until)).where(_in_force(at))
+    """When the next entry ends by itself after `at`, lifted ones too; None where none does."""
+    query = select(func.min(_table.c.until)).where(_table.c.until > at)
     found: datetime | None = session.execute(query).scalar_one()
     return found
 

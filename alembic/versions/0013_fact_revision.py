@@ -1,7 +1,7 @@
 """Tokens that tell whether what decisions follow from has changed, and triggers that renew them.
 
-Revision: 0010
-Follows: 0009
+Revision: 0013
+Follows: 0010
 """
 
 import secrets
@@ -11,8 +11,8 @@ from alembic import op
 
 from registry.storage.revisions import FUNCTION_NAMES, FUNCTIONS, Area, Verb, Watch, unwatch, watch
 
-revision = "0010"
-down_revision = "0009"
+revision = "0013"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
