@@ -78,6 +78,7 @@ from registry.lineage.writer import EventWriter
 from registry.policy.access import Access
 from registry.policy.alerting import check_alert_settings, check_ticket_settings
 from registry.policy.book import PolicyBook, folder_of
+from registry.policy.judgements import Judgements
 from registry.request import Gauge, House
 from registry.rights.policy_shelf import PolicyShelf
 from registry.rights.subject_holders import rights_subject_keys
@@ -189,6 +190,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, _holders(database, ledger)),
         policies=PolicyBook(folder),
+        judgements=Judgements(database, ledger, sweep),
         shelf=PolicyShelf(folder),
         requests=RequestShelf(folder),
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),

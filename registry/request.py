@@ -51,6 +51,7 @@ from registry.lineage.writer import EventWriter
 from registry.policy.access import Access
 from registry.policy.actions import Action
 from registry.policy.book import PolicyBook
+from registry.policy.judgements import Judgements
 from registry.policy.sight import sight_of
 from registry.rights.policy_shelf import PolicyShelf
 from registry.settings import Settings
@@ -87,6 +88,7 @@ class House:
     keyring: Keyring
     rotation: Rotation
     policies: PolicyBook
+    judgements: Judgements
     audit: AuditLog
     gauges: tuple[Gauge, ...] = ()
     shelf: PolicyShelf = field(default_factory=PolicyShelf)

@@ -89,6 +89,7 @@ WRITTEN_BY_WORKERS = {
     "audit_checkpoint",
     "audit_tile",
     "judge_mark",
+    "fact_revision",
     "violation",
     "disposal_item",
 }

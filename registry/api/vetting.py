@@ -12,6 +12,7 @@ from sqlmodel import Session
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.catalog.scope import in_sight
+from registry.catalog.versions import membership
 from registry.ids import uuid_text
 from registry.policy.actions import Action
 from registry.policy.alerting import put_alerts
@@ -55,11 +56,11 @@ def vet(asked: VetAsked, house: CurrentHouse, actor: CurrentAsker) -> VetShown:
     with reading_for(house, actor, Action.ASK_DECISIONS) as session:
         subject = find_subject(session, asked.dataset.namespace, asked.dataset.name, version)
     with house.database.read() as session:
-        gathered = gather(session, house.ledger, policies, subject.members, question)
-        slices = slices_of(session, subject.members)
-    answer = decided(
-        subject, evaluate(house.ledger, house.sweep, policies, gathered, question), policies
-    )
+        members = membership(session, subject.dataset.id, subject.version)
+        gathered = gather(session, house.ledger, policies, members, question)
+        slices = slices_of(session, members)
+    judged = evaluate(house.ledger, house.sweep, policies, gathered, question)
+    answer = decided(subject, judged.sums(), policies)
     told = tuple(
         f"{r.rule}: {r.fact} ({r.count})" for r in answer.reasons if r.outcome is answer.judged
     )

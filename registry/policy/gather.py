@@ -22,6 +22,7 @@ from sqlmodel import Session
 
 from registry.catalog.lookup import facets_kept
 from registry.ledger.addresses import unpack
+from registry.ledger.batches import BatchGraph
 from registry.ledger.erasing import read_holes
 from registry.ledger.holes import Holes
 from registry.ledger.opened import Ledger
@@ -103,7 +104,9 @@ def gather(
 
     Cost: some queries for each level of the graph, and the people's events where there are any.
     """
-    steps = walk(session, ledger.graph, members)
+    # The ledger's own graph remembers which maps a bound batch owed when it was first looked at; a
+    # run may say later what else it read.
+    steps = walk(session, BatchGraph(ledger.objects), members)
     numbers = list(steps.order)
     rows = {row[0]: row for row in select_by_rows(session, _BATCHES, _NUMBER, _as_rows(numbers))}
     about = _Around(session, ledger, policies, question, numbers, list(rows.values()))

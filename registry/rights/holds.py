@@ -309,6 +309,13 @@ def _in_force(at: datetime) -> ColumnElement[bool]:
     return (_hold.c.state != HoldState.LIFTED.value) & ends
 
 
+def next_hold_end(session: Session, *, at: datetime) -> datetime | None:
+    """When the next hold ends by itself after `at`, lifted ones too; None where none does."""
+    query = select(func.min(_hold.c.until)).where(_hold.c.until > at)
+    found: datetime | None = session.execute(query).scalar_one()
+    return found
+
+
 def holds_on(session: Session, batches: Iterable[int], *, at: datetime) -> list[Held]:
     """What of these batches is held at `at`, by items that name data (rules 3 and 4).
 

@@ -120,6 +120,13 @@ def _in_force(at: datetime) -> ColumnElement[bool]:
     return _table.c.lifted_at.is_(None) & or_(_table.c.until.is_(None), _table.c.until > at)
 
 
+def next_suppression_end(session: Session, *, at: datetime) -> datetime | None:
+    """When the next entry ends by itself after `at`, lifted ones too; None where none does."""
+    query = select(func.min(_table.c.until)).where(_table.c.until > at)
+    found: datetime | None = session.execute(query).scalar_one()
+    return found
+
+
 def any_suppressed(session: Session, *, at: datetime) -> bool:
     """Whether anything is suppressed at all. Cost: little where nothing ever was."""
     return session.execute(select(_table.c.id).where(_in_force(at)).limit(1)).first() is not None
