@@ -305,8 +305,16 @@ def _views(session: Session, rows: Sequence[Any]) -> list[HoldView]:
 
 
 def _in_force(at: datetime) -> ColumnElement[bool]:
+    """That a hold was placed by `at`, was not lifted by then, and had not ended by itself."""
     ends = or_(_hold.c.until.is_(None), _hold.c.until > at)
-    return (_hold.c.state != HoldState.LIFTED.value) & ends
+    lifted = or_(_hold.c.lifted_at.is_(None), _hold.c.lifted_at > at)
+    return (_hold.c.placed_at <= at) & lifted & ends
+
+
+def items_in_force(session: Session, *, at: datetime) -> Sequence[Any]:
+    """The items (rows of `hold_item`) of the holds in force at `at`."""
+    query = select(_item).join(_hold, _hold.c.id == _item.c.hold_id).where(_in_force(at))
+    return session.execute(query.order_by(_item.c.hold_id, _item.c.position)).all()
 
 
 def holds_on(session: Session, batches: Iterable[int], *, at: datetime) -> list[Held]:

@@ -43,6 +43,7 @@ class TaskKind(StrEnum):
     JUDGE_LINEAGE = "policy.lineage.judge"
     SEND_ALERT = "policy.alert.send"
     SWEEP_RETENTION = "policy.retention.sweep"
+    REDACT_RECORDS = "policy.records.redact"
     SUBJECT_KEYS_ROTATE = "keys.subject.rotate"
     DATA_KEYS_ROTATE = "keys.data.rotate"
 

@@ -20,12 +20,10 @@ from registry.ledger.bindings import ask_to_sum
 from registry.ledger.record import bind_batch
 from registry.ledger.sums import store_sums, sum_batch
 from registry.policy.alerting import put_alerts
-from registry.policy.disposal import find_due, open_items
-from registry.policy.judge import judge_lineage, raise_found, retention_breaches
-from registry.rights.violations import raise_violation
+from registry.policy.judge import judge_lineage, raise_found
 from registry.storage.queue import TaskKind, put_task
 from registry.storage.schedule import Period
-from registry.workers import upkeep
+from registry.workers import retention, upkeep
 from registry.workers.alerts import send_alert
 from registry.workers.context import Handler, TaskContext
 
@@ -105,23 +103,6 @@ def judge(context: TaskContext) -> None:
     context.conclude(conclude)
 
 
-def sweep_retention(context: TaskContext) -> None:
-    """Open disposal items for what is due, and raise violations for what nothing keeps."""
-    house = context.house
-    policies = house.policies.current()
-    with house.database.read() as session:
-        due = find_due(session, house.ledger, policies, now=house.clock())
-
-    def conclude(session: Session) -> None:
-        now = house.clock()
-        open_items(session, due, policies, actor=SYSTEM, now=now)
-        breaches = retention_breaches(due, policies)
-        raised = [raise_violation(session, each, actor=SYSTEM, now=now) for each in breaches]
-        put_alerts(session, house.settings, [r for r in raised if r is not None], now=now)
-
-    context.conclude(conclude)
-
-
 HANDLERS: Mapping[TaskKind, Handler] = {
     TaskKind.NAMES_REASSIGN: reassign_names,
     TaskKind.BIND_BATCH: bind,
@@ -133,7 +114,8 @@ HANDLERS: Mapping[TaskKind, Handler] = {
     TaskKind.PURGE_INDEX: upkeep.purge_index,
     TaskKind.DISCARD_LEFTOVERS: upkeep.discard_leftovers,
     TaskKind.JUDGE_LINEAGE: judge,
-    TaskKind.SWEEP_RETENTION: sweep_retention,
+    TaskKind.SWEEP_RETENTION: retention.sweep_retention,
+    TaskKind.REDACT_RECORDS: retention.redact_records,
     TaskKind.SEND_ALERT: send_alert,
     TaskKind.SUBJECT_KEYS_ROTATE: partial(move_keys, purpose=Purpose.SUBJECT),
     TaskKind.DATA_KEYS_ROTATE: partial(move_keys, purpose=Purpose.DATA),
@@ -147,4 +129,5 @@ PERIODS: Mapping[TaskKind, Period] = {
     TaskKind.PURGE_INDEX: Period(timedelta(hours=6)),
     TaskKind.JUDGE_LINEAGE: Period(timedelta(minutes=5)),
     TaskKind.SWEEP_RETENTION: Period(timedelta(days=1)),
+    TaskKind.REDACT_RECORDS: Period(timedelta(days=1)),
 }

@@ -1,0 +1,47 @@
+"""Retention of the registry's own logs: how far it has come; and batches to be judged again.
+
+Revision: 0011
+Follows: 0010
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "judge_again",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("batch_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_judge_again")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "retention_mark",
+        sa.Column("log", sa.Text(), nullable=False),
+        sa.Column("row_id", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("log", name=op.f("pk_retention_mark")),
+    )
+    op.create_table(
+        "retention_kept",
+        sa.Column("log", sa.Text(), nullable=False),
+        sa.Column("row_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("log", "row_id", name=op.f("pk_retention_kept")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("retention_kept")
+    op.drop_table("retention_mark")
+    op.drop_table("judge_again")
