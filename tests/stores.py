@@ -89,6 +89,9 @@ WRITTEN_BY_WORKERS = {
     "audit_checkpoint",
     "audit_tile",
     "judge_mark",
+    "judge_again",
+    "retention_mark",
+    "retention_kept",
     "violation",
     "disposal_item",
 }

@@ -21,6 +21,7 @@ from registry.ledger.record import bind_batch
 from registry.ledger.sums import store_sums, sum_batch
 from registry.policy.alerting import put_alerts
 from registry.policy.judge import judge_lineage, raise_found
+from registry.policy.judge_again import note_known
 from registry.storage.queue import TaskKind, put_task
 from registry.storage.schedule import Period
 from registry.workers import retention, upkeep
@@ -56,7 +57,10 @@ def bind(context: TaskContext) -> None:
 
 
 def sum_up(context: TaskContext) -> None:
-    """Sum up a bound batch, then what is derived from it; waits for the sums of its inputs."""
+    """Sum up a bound batch, then what is derived from it; waits for the sums of its inputs.
+
+    Only now all is known that its run, and who read it, is judged by.
+    """
     house = context.house
     number = int(str(context.task.payload["batch"]))
     with house.database.read() as session:
@@ -67,6 +71,7 @@ def sum_up(context: TaskContext) -> None:
         if sums is None:
             return
         store_sums(session, number, sums)
+        note_known(session, number)
         for output in following:
             ask_to_sum(session, output, now=house.clock())
 
