@@ -83,6 +83,7 @@ def _decide(asked: DecisionAsked, house: House, actor: Actor) -> tuple[Decided, 
         asked.as_of or house.clock(),
         region=asked.region,
         recipient=asked.recipient,
+        is_past=asked.as_of is not None,
     )
     subject = _find(asked, house, actor)
     judged = _judge(house, found, question, subject)
