@@ -82,6 +82,7 @@ RIGHTS: tuple[Call, ...] = (
     post("/holds/{hold_id}/lift/approve", None, f"/api/v1/holds/{_ABSENT}/lift/approve"),
     post("/holds/{hold_id}/lift/refuse", None, f"/api/v1/holds/{_ABSENT}/lift/refuse"),
     get("/violations"),
+    get("/violations/feed"),
     get("/violations/{violation_id}", f"/api/v1/violations/{_ABSENT}"),
     *(
         post(f"/violations/{{violation_id}}/{verb}", body, f"/api/v1/violations/{_ABSENT}/{verb}")

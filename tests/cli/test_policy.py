@@ -89,3 +89,13 @@ def test_policies_are_tried(bare_run: Run, environment: Path) -> None:
     broken = bare_run("policy", "test", "own")
     assert broken.code == 1
     assert "use.yaml, line" in broken.err
+
+
+def test_violations_are_written_as_a_feed(run: Run) -> None:
+    feed = run("violations", "feed", "--state", "open", "--json")
+    assert (feed.code, feed.json["items"]) == (0, [])
+    assert feed.json["feed_url"].endswith("/violations/feed?state=open&limit=100")
+    atom = run("violations", "feed", "--atom")
+    assert atom.code == 0
+    assert atom.out.startswith("<?xml")
+    assert run("violations", "feed", "--atom", "--json").code == 2
