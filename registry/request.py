@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -48,7 +48,6 @@ from registry.policy.access import Access
 from registry.policy.actions import Action
 from registry.policy.book import PolicyBook
 from registry.policy.sight import sight_of
-from registry.rights.policy_shelf import PolicyShelf
 from registry.settings import Settings
 from registry.storage.alone import Turns
 from registry.storage.database import Database
@@ -85,7 +84,6 @@ class House:
     policies: PolicyBook
     audit: AuditLog
     gauges: tuple[Gauge, ...] = ()
-    shelf: PolicyShelf = field(default_factory=PolicyShelf)
 
 
 def current_house(request: Request) -> House:

@@ -55,7 +55,10 @@ def policies(house: CurrentHouse, _actor: CurrentReader) -> PolicyShown:
     """Which policies are in force: their digest, the purposes and the rules."""
     found = house.policies.current()
     return PolicyShown(
-        policy=found.digest, purposes=list(found.purposes.entries), rules=[r.value for r in Rule]
+        policy=found.digest,
+        purposes=list(found.purposes.entries),
+        rules=[r.value for r in Rule],
+        refused=house.policies.refused,
     )
 
 

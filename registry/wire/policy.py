@@ -105,11 +105,12 @@ class ManifestShown(BaseModel):
 
 
 class PolicyShown(BaseModel):
-    """The policies in force."""
+    """The policies in force. `refused`: why the files as they are now are not, else null."""
 
     policy: str
     purposes: list[str]
     rules: list[str]
+    refused: str | None
 
 
 class VetAsked(_Asked):
