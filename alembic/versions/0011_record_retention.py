@@ -1,4 +1,5 @@
-"""Retention of the registry's own logs: how far it has come; and batches to be judged again.
+"""Retention of the registry's own logs: how far it has come; batches to be
+judged again; and why a restriction was lifted.
 
 Revision: 0011
 Follows: 0010
@@ -39,9 +40,11 @@ def upgrade() -> None:
         sa.Column("row_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("log", "row_id", name=op.f("pk_retention_kept")),
     )
+    op.add_column("restriction", sa.Column("lift_reason", sa.Text(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("restriction", "lift_reason")
     op.drop_table("retention_kept")
     op.drop_table("retention_mark")
     op.drop_table("judge_again")

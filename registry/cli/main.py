@@ -17,6 +17,7 @@ from registry.cli import (
     database,
     datasets,
     demo,
+    duties,
     events,
     examples,
     holds,
@@ -72,6 +73,8 @@ for group in (
     register.group,
     register.shares,
     holds.group,
+    duties.restrictions,
+    duties.suppressions,
     violations.group,
 ):
     app.add_typer(group)

@@ -123,13 +123,15 @@ def _restrict(
     return [row["id"] for row in rows]
 
 
-def lift_restriction(session: Session, restriction_id: str, *, actor: str, now: datetime) -> None:
-    """End a restriction. Raises NotFoundError where none is in force.
+def lift_restriction(
+    session: Session, restriction_id: str, *, actor: str, now: datetime, reason: str | None = None
+) -> None:
+    """End a restriction, and keep why. Raises NotFoundError where none is in force.
 
     Effects: one entry in the journal; does not commit.
     """
     mine = (_restriction.c.id == restriction_id) & _restriction.c.lifted_at.is_(None)
-    values = {"lifted_at": now, "lifted_by": actor}
+    values = {"lifted_at": now, "lifted_by": actor, "lift_reason": reason}
     if not changed_rows(session, update(_restriction).where(mine).values(values)):
         raise NotFoundError(
             f"No restriction {restriction_id[:80]!r} is in force.",
