@@ -1,5 +1,6 @@
 """Retention of the registry's own logs: how far it has come; batches to be
-judged again; and why a restriction was lifted.
+judged again; why a restriction was
+lifted; and which objects lost examples that were turned away.
 
 Revision: 0011
 Follows: 0010
@@ -40,11 +41,13 @@ def upgrade() -> None:
         sa.Column("row_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("log", "row_id", name=op.f("pk_retention_kept")),
     )
+    op.add_column("ledger_object", sa.Column("turned_away", sa.LargeBinary(), nullable=True))
     op.add_column("restriction", sa.Column("lift_reason", sa.Text(), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("restriction", "lift_reason")
+    op.drop_column("ledger_object", "turned_away")
     op.drop_table("retention_kept")
     op.drop_table("retention_mark")
     op.drop_table("judge_again")
