@@ -31,6 +31,7 @@ from registry.api import (
     audit,
     consents,
     datasets,
+    duties,
     erasure_decisions,
     erasure_requests,
     erasure_work,
@@ -80,7 +81,6 @@ from registry.policy.alerting import check_alert_settings, check_ticket_settings
 from registry.policy.book import PolicyBook, folder_of
 from registry.policy.judgements import Judgements
 from registry.request import Gauge, House
-from registry.rights.policy_shelf import PolicyShelf
 from registry.rights.subject_holders import rights_subject_keys
 from registry.rights.turning_away import SuppressionDoor
 from registry.settings import Settings
@@ -135,6 +135,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     search.router,
     consents.router,
     holds.router,
+    duties.router,
     violations.router,
     register.router,
     rights.router,
@@ -176,6 +177,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         raise
     events = _event_writer(settings, database, clock)
     waiting = Gauge("events_waiting", "Events that wait for the writer.", lambda: events.waiting)
+    policies = PolicyBook(folder)
     return House(
         settings=settings,
         database=database,
@@ -189,12 +191,11 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         turns=Turns(database),
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, _holders(database, ledger)),
-        policies=PolicyBook(folder),
+        policies=policies,
         judgements=Judgements(database, ledger, sweep),
-        shelf=PolicyShelf(folder),
         requests=RequestShelf(folder),
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
-        gauges=(waiting,),
+        gauges=(waiting, _refused(policies)),
     )
 
 
@@ -202,6 +203,11 @@ def _holders(database: Database, ledger: Ledger) -> list[HoldsSubjectKeys]:
     """Every place with subject keys: a rotation moves them all."""
     elsewhere = (*rights_subject_keys(database), *erasure_subject_keys(database))
     return [LedgerSubjectKeys(database, ledger), *elsewhere]
+
+
+def _refused(policies: PolicyBook) -> Gauge:
+    about = "1 while changed policy files cannot be used and the set before them stays in force."
+    return Gauge("policies_refused", about, lambda: float(policies.refused is not None))
 
 
 def _event_writer(settings: Settings, database: Database, clock: Clock) -> EventWriter:

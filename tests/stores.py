@@ -90,6 +90,9 @@ WRITTEN_BY_WORKERS = {
     "audit_tile",
     "judge_mark",
     "fact_revision",
+    "judge_again",
+    "retention_mark",
+    "retention_kept",
     "violation",
     "disposal_item",
 }

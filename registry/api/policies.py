@@ -53,7 +53,10 @@ def policies(house: CurrentHouse, _actor: CurrentReader) -> PolicyShown:
     """Which policies are in force: their digest, the purposes and the rules."""
     found = house.policies.current()
     return PolicyShown(
-        policy=found.digest, purposes=list(found.purposes.entries), rules=[r.value for r in Rule]
+        policy=found.digest,
+        purposes=list(found.purposes.entries),
+        rules=[r.value for r in Rule],
+        refused=house.policies.refused,
     )
 
 
@@ -88,6 +91,7 @@ def _understood(
         asked.as_of or house.clock(),
         region=asked.region,
         recipient=asked.recipient,
+        is_past=asked.as_of is not None,
     )
     return found, question, _find(asked, house, actor)
 

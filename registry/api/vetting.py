@@ -22,6 +22,7 @@ from registry.policy.evaluate import evaluate
 from registry.policy.gather import gather
 from registry.policy.judge import judge_lineage, raise_found
 from registry.policy.policy_set import question_of
+from registry.policy.record_logs import due_records
 from registry.policy.vet import (
     population_finding,
     rights_finding,
@@ -40,6 +41,7 @@ from registry.wire.policy import (
     DueShown,
     FindingShown,
     JudgedShown,
+    RecordsDueShown,
     VetAsked,
     VetShown,
 )
@@ -100,11 +102,15 @@ def vet(asked: VetAsked, house: CurrentHouse, actor: CurrentAsker) -> VetShown:
 
 @router.get("/retention/due")
 def due(house: CurrentHouse, actor: CurrentRightsEditor) -> DueListShown:
-    """What retention rules want gone now. A dry run: nothing is opened, nothing is erased."""
+    """What retention rules want gone now, of batches and of the registry's own logs.
+
+    A dry run: nothing is opened, nothing is erased.
+    """
     policies = house.policies.current()
     with reading_for(house, actor, Action.EDIT_RIGHTS) as session:
         found = find_due(session, house.ledger, policies, now=house.clock())
         seen = in_sight(session, {item.dataset_id for item in found.items})
+        records = due_records(session, policies.retention, now=house.clock())
     return DueListShown(
         policy=policies.digest,
         due=[
@@ -124,6 +130,18 @@ def due(house: CurrentHouse, actor: CurrentRightsEditor) -> DueListShown:
             if item.dataset_id in seen
         ],
         idle_rules=list(found.idle_rules),
+        records=[
+            RecordsDueShown.model_validate(
+                {
+                    "log": each.log.value,
+                    "rule": each.rule,
+                    "before": each.before,
+                    "due": each.due,
+                    "kept": each.kept,
+                }
+            )
+            for each in records
+        ],
     )
 
 

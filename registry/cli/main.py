@@ -18,6 +18,7 @@ from registry.cli import (
     database,
     datasets,
     demo,
+    duties,
     erasure,
     erasure_work,
     events,
@@ -78,6 +79,8 @@ for group in (
     register.shares,
     holds.group,
     erasure.group,
+    duties.restrictions,
+    duties.suppressions,
     violations.group,
 ):
     app.add_typer(group)

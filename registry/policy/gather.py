@@ -142,7 +142,7 @@ class _Around:
         }
         self._verified = _verified(session, numbers)
         self._balancing = _balancing_test(session, question)
-        self._restricted = restricted_addresses(session, numbers)
+        self._restricted = restricted_addresses(session, numbers, known_at=question.known_at)
         self._held = _held(session, numbers, question)
         self._suppressed = _suppressed(session, ledger, question)
         self._licenses = _recorded_licenses(session, numbers)
@@ -274,7 +274,7 @@ def _held(
 ) -> dict[int, tuple[int, ...] | None]:
     """The held ordinals of each batch; None where all of it is held."""
     found: dict[int, tuple[int, ...] | None] = {}
-    for each in holds_on(session, numbers, at=question.at):
+    for each in holds_on(session, numbers, at=question.at, known_at=question.known_at):
         known = found.get(each.batch_number, ())
         whole = each.ordinal is None or known is None
         found[each.batch_number] = None if whole else (*(known or ()), int(each.ordinal or 0))
@@ -283,7 +283,8 @@ def _held(
 
 def _suppressed(session: Session, ledger: Ledger, question: Question) -> dict[int, Ordinals]:
     """The examples with a suppressed content, by batch. Cost: nothing where none is suppressed."""
-    digests = read_suppressed(session, ledger.keyring, at=question.at).digests
+    listed = read_suppressed(session, ledger.keyring, at=question.at, known_at=question.known_at)
+    digests = listed.digests
     if not digests:
         return {}
     batches, ordinals = unpack(np.unique(ledger.index.find_digests(sorted(digests)).addresses))

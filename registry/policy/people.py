@@ -72,10 +72,12 @@ def read_people(
     for key, explicit in _explicit(session, keyring, question).items():
         if key in codes:
             codes[key] += _EXPLICIT * (2 if explicit else 1)
+    at, known_at = question.at, question.known_at
+    listed = read_suppressed(session, keyring, at=at, known_at=known_at)
     for keys, flag in (
-        (_keys(keyring, restricted_subjects(session)), _RESTRICTED),
-        (read_suppressed(session, keyring, at=question.at).subject_keys, _SUPPRESSED),
-        (_keys(keyring, held_subjects(session, at=question.at)), _HELD),
+        (_keys(keyring, restricted_subjects(session, known_at=known_at)), _RESTRICTED),
+        (listed.subject_keys, _SUPPRESSED),
+        (_keys(keyring, held_subjects(session, at=at, known_at=known_at)), _HELD),
     ):
         for key in keys:
             codes[key] = codes.get(key, 0) | flag

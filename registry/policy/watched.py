@@ -27,6 +27,7 @@ WATCHED: tuple[Watch, ...] = (
     # Batches: what was said of them, what is bound to them, and what they were made from.
     Watch("batch", Area.DATA),
     Watch("batch_binding", Area.DATA),
+    Watch("batch_hole", Area.DATA),
     Watch("map_binding", Area.DATA),
     Watch("map_input", Area.DATA),
     Watch("batch_sum", Area.DATA, when="{row}.dimension IN ('license', 'total')"),

@@ -83,7 +83,21 @@ RIGHTS: tuple[Call, ...] = (
     post("/holds/{hold_id}/lift", {"reason": "done"}, f"/api/v1/holds/{_ABSENT}/lift"),
     post("/holds/{hold_id}/lift/approve", None, f"/api/v1/holds/{_ABSENT}/lift/approve"),
     post("/holds/{hold_id}/lift/refuse", None, f"/api/v1/holds/{_ABSENT}/lift/refuse"),
+    get("/restrictions"),
+    post("/restrictions", {"items": [{**CLEAN, "batch": 1}], "reason": "contested"}),
+    post(
+        "/restrictions/{restriction_id}/lift",
+        {"reason": "over"},
+        f"/api/v1/restrictions/{_ABSENT}/lift",
+    ),
+    get("/suppressions"),
+    post(
+        "/suppressions/{suppression_id}/lift",
+        {"reason": "agreed"},
+        f"/api/v1/suppressions/{_ABSENT}/lift",
+    ),
     get("/violations"),
+    get("/violations/feed"),
     get("/violations/{violation_id}", f"/api/v1/violations/{_ABSENT}"),
     *(
         post(f"/violations/{{violation_id}}/{verb}", body, f"/api/v1/violations/{_ABSENT}/{verb}")

@@ -55,7 +55,7 @@ def test_the_audit_log_goes_down_and_up_again(database: Database) -> None:
 
 def test_what_watches_facts_goes_down_and_up_again(database: Database) -> None:
     names = {name for each in WATCHED for name in each.names}
-    for step, revision, missing in [("downgrade", "0010", names), ("upgrade", "head", set())]:
+    for step, revision, missing in [("downgrade", "0011", names), ("upgrade", "head", set())]:
         with database.write() as session:
             getattr(command, step)(alembic_config(session.connection()), revision)
         with database.read() as session:
