@@ -63,7 +63,9 @@ class RequestState(StrEnum):
 _S = RequestState
 _STOP = frozenset({_S.DENIED, _S.CANCELLED})
 FOLLOWS: Mapping[RequestState, frozenset[RequestState]] = {
-    _S.RECEIVED: frozenset({_S.AWAITING_INFORMATION, _S.SCOPING, _S.DUPLICATE}) | _STOP,
+    # A right that removes nothing has no plan: its tasks are looked at as they are.
+    _S.RECEIVED: frozenset({_S.AWAITING_INFORMATION, _S.SCOPING, _S.DUPLICATE, _S.VERIFYING})
+    | _STOP,
     _S.AWAITING_IDENTITY: frozenset({_S.RECEIVED, _S.AWAITING_INFORMATION, _S.DUPLICATE}) | _STOP,
     _S.AWAITING_INFORMATION: frozenset({_S.RECEIVED, _S.AWAITING_IDENTITY, _S.DUPLICATE}) | _STOP,
     # A duplicate is answered by the request it is a duplicate of; if that one stops, it goes on.
