@@ -29,6 +29,7 @@ from registry.actors.token_cache import TokenCache
 from registry.api import (
     access,
     audit,
+    backups,
     consents,
     datasets,
     events,
@@ -84,6 +85,7 @@ from registry.storage.database import Database
 from registry.storage.home import TOKEN_FILE, local_token, make_home, write_token
 from registry.storage.homelock import join
 from registry.storage.migrate import require_schema, upgrade_schema
+from registry.storage.restoring import require_restored
 from registry.web import home, log_in, set_up
 from registry.web.errors import error_page
 from registry.workers.loop import Workers
@@ -114,6 +116,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     quarantine.router,
     tokens.router,
     setup_links.router,
+    backups.router,
     projects.router,
     access.router,
     objects.router,
@@ -138,10 +141,13 @@ ROUTERS: tuple[APIRouter, ...] = (
 PAGES: tuple[APIRouter, ...] = (home.router, log_in.router, set_up.router)
 
 
-def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
+def open_house(
+    settings: Settings, *, clock: Clock = system_clock, restoring: bool = False
+) -> House:
     """Open the database of these settings, ready for work; `close_house` ends it.
 
-    Raises SetupError where the home cannot be used, PolicyError for a policy file that cannot be
+    Raises SetupError where the home cannot be used, or is being restored (unless it is the restore
+    that opens it: `restoring`), PolicyError for a policy file that cannot be
     read, SchemaOutdatedError where the schema of PostgreSQL is not this program's, MasterKeyError
     or SettingsError for a master key that is lost, wrong or missing. Effects: an empty embedded
     home is made ready (rule 1); an empty database gets its first keys.
@@ -154,6 +160,8 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
             prepare_home(settings, database, clock=clock)
         else:
             require_schema(database)
+        if not restoring:
+            require_restored(database)
         keyring = open_keyring(settings, database, clock=clock, record=recording_as(SYSTEM))
         place = ledger_place(settings)
         door = SuppressionDoor(database, keyring, clock)

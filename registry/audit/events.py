@@ -78,3 +78,7 @@ class EntryKind(StrEnum):
     VIOLATION_ACKNOWLEDGED = "rights.violation.acknowledged"
     VIOLATION_RESOLVED = "rights.violation.resolved"
     VIOLATION_ACCEPTED = "rights.violation.accepted"
+    ERASURE_REPLAYED = "erasure.record.replayed"
+    BACKUP_MADE = "backups.backup.made"
+    RESTORE_BEGUN = "backups.restore.begun"
+    RESTORE_FINISHED = "backups.restore.finished"

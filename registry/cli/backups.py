@@ -1,0 +1,278 @@
+"""`registry backup`, `restore`, `backups`, and `registry keys backup`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from registry.cli.connection import connected
+from registry.cli.home import existing_database, held_home, require_registry
+from registry.cli.output import (
+    JsonOption,
+    moment_text,
+    note,
+    say,
+    show_facts,
+    show_json,
+    show_table,
+)
+from registry.cli.progress import shown_bar
+from registry.errors import MasterKeyError, NotFoundError, SetupError
+from registry.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from registry.backups.make import Source
+    from registry.backups.recorded import NewBackup
+    from registry.client.http import HttpClient
+    from registry.keys.master import MasterKey
+    from registry.storage.objects import Objects
+
+PATH = "/api/v1/backups"
+LabelOption = Annotated[str | None, typer.Option(help="What to call it in lists.")]
+
+
+def install(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(backup)
+    app.command()(restore)
+    app.command("backups")(list_)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file to write to.")],
+    keys: Annotated[
+        Path | None, typer.Option(help="A new file for the sealed keys; keep it elsewhere.")
+    ] = None,
+    label: LabelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write catalog and ledger, without keys, into one file. Beside a server, too."""
+    from registry.backups.archive import refuse_existing
+    from registry.backups.make import make_backup
+
+    for path in (file, keys):
+        if path is not None:
+            refuse_existing(path)
+    with _source() as (client, source, master), shown_bar("backing up") as bar:
+        written = [] if keys is None else [_write_keys(keys, source, master, label)]
+        made = make_backup(source, file, label=label, report=lambda said: bar.advance(0, 0, said))
+        recorded = [_record(client, each) for each in (*written, made.backup)]
+    facts = {"rows": made.rows, "objects": made.objects, "examples": made.examples}
+    if as_json:
+        show_json({**recorded[-1], **facts, "keys": recorded[0] if written else None})
+        return
+    _show(file, recorded[-1])
+    show_facts([(name.capitalize(), f"{count:,}") for name, count in facts.items()])
+    if not written:
+        note("It holds no keys, and is of no use without: registry keys backup FILE.")
+
+
+def backup_keys(
+    file: Annotated[Path, typer.Argument(help="A new file to write to.")],
+    label: LabelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the keys, sealed under the master key, into a file. Beside a server, too."""
+    with _source() as (client, source, master):
+        recorded = _record(client, _write_keys(file, source, master, label))
+    if as_json:
+        show_json(recorded)
+        return
+    _show(file, recorded)
+    note("Keep it apart from the backups and from the master key, without which nobody reads it.")
+
+
+def list_(as_json: JsonOption = False) -> None:
+    """List the backups that were made, and until when each is kept."""
+    with connected() as client:
+        found = client.get(PATH)
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        ["KIND", "MADE", "KEPT UNTIL", "LABEL", "DIGEST"],
+        [
+            (
+                each["kind"],
+                moment_text(each["made_at"]),
+                moment_text(each["expires_at"]),
+                each["label"],
+                each["digest"],
+            )
+            for each in found["backups"]
+        ],
+        empty="No backup was made.",
+    )
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `registry backup` wrote.")],
+    keys: Annotated[
+        list[Path] | None, typer.Option(help="A file of sealed keys; may be given several times.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="An empty home; else the setting's.")] = None,
+    erasures: Annotated[
+        str | None, typer.Option(help="Folder or URL of the ledger that was in use until now.")
+    ] = None,
+    no_erasures_since: Annotated[
+        bool, typer.Option("--no-erasures-since", help="Say that nothing was erased since.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore a backup into an empty registry, and erase again what was erased since."""
+    if erasures is not None and no_erasures_since:
+        raise typer.BadParameter("Give --erasures or --no-erasures-since, not both.")
+    settings = load_settings(home=home)
+    with held_home(settings, "registry restore"), shown_bar("restoring") as bar:
+        place = _list_of(settings, erasures, nothing_since=no_erasures_since)
+        done = _restore(settings, file, keys or [], place, lambda said: bar.advance(0, 0, said))
+    if as_json:
+        show_json(done)
+        return
+    show_facts([(name.capitalize(), f"{count:,}") for name, count in done.items()])
+    say("Restored. What was erased since is erased again.")
+    if settings.embedded and not settings.token and not (settings.home / "admin-token").exists():
+        note("Put the old admin-token into the home, or set REGISTRY_TOKEN: tokens are not in it.")
+
+
+def _restore(
+    settings: Settings, file: Path, keys: list[Path], place: Objects | None, report: Any
+) -> dict[str, int]:
+    from registry.app import close_house, ledger_place, open_house
+    from registry.backups.finish import Target, finish
+    from registry.backups.restore import begin, prepare
+    from registry.clock import system_clock
+    from registry.storage.database import Database
+    from registry.storage.objects import Objects
+
+    plan = prepare(file, keys, _master(settings), place)
+    where = ledger_place(settings)
+    database = Database(settings.database, lock_timeout_seconds=settings.lock_timeout_seconds)
+    try:
+        ledger = Objects(where.url, where.storage_options)
+        mark = begin(database, ledger, plan, now=system_clock(), report=report)
+    finally:
+        database.close()
+    house = open_house(settings, restoring=True)
+    try:
+        target = Target(
+            house.database, house.ledger.store, house.keyring, house.rotation, house.clock
+        )
+        done = finish(target, plan, mark, None, report)
+    finally:
+        close_house(house)
+    return {
+        "objects": done.objects,
+        "examples": done.examples,
+        "erasures": done.records,
+        "keys": done.keys,
+    }
+
+
+def _list_of(settings: Settings, given: str | None, *, nothing_since: bool) -> Objects | None:
+    """The list of erasures that counts; None where it was said that nothing was erased.
+
+    Raises SetupError where nobody said, NotFoundError for a folder that is not there.
+    """
+    from registry.app import ledger_place
+    from registry.erasure.replay import has_list
+    from registry.storage.objects import Objects, local_folder, options_for
+
+    if nothing_since:
+        return None
+    if given is not None:
+        folder = local_folder(given)
+        if folder is not None and not folder.is_dir():
+            raise NotFoundError(
+                f"There is no folder {folder}.", remedy="Name the folder of the ledger in use."
+            )
+        return Objects(given, options_for(given, dict(settings.storage_options)))
+    where = ledger_place(settings)
+    own = Objects(where.url, where.storage_options)
+    if has_list(own):
+        return own
+    raise SetupError(
+        f"There is no list of erasures at {where.url}, so what was erased since is unknown.",
+        remedy="Name the ledger that was in use (--erasures PLACE); if it is lost, and nothing was "
+        "erased after the backup, say so: --no-erasures-since.",
+    )
+
+
+@contextmanager
+def _source() -> Iterator[tuple[HttpClient, Source, MasterKey]]:
+    """What is backed up, for an administrator: whoever is none is refused by the first call."""
+    from registry.app import ledger_place
+    from registry.backups.make import Source
+    from registry.clock import system_clock
+    from registry.keys.keyring import Keyring
+    from registry.ledger.sweep import Store
+
+    settings = load_settings()
+    require_registry(settings)
+    with connected() as client:
+        client.get(PATH)
+        master = _master(settings)
+        with existing_database(settings) as database:
+            keyring = Keyring(database, master, system_clock)
+            yield (
+                client,
+                Source(database, Store(ledger_place(settings)), keyring, system_clock),
+                master,
+            )
+
+
+def _master(settings: Settings) -> MasterKey:
+    from registry.keys.master import MASTER_KEY_FILE, read_master_key
+
+    master = read_master_key(settings)
+    if master is None:
+        raise MasterKeyError(
+            f"There is no master key at {settings.home / MASTER_KEY_FILE}.",
+            remedy="Put the registry's master key there (mode 0600), or set REGISTRY_MASTER_KEY.",
+        )
+    return master
+
+
+def _write_keys(path: Path, source: Source, master: MasterKey, label: str | None) -> NewBackup:
+    from registry.backups.key_file import read_keys, write_key_file
+    from registry.backups.recorded import NewBackup
+    from registry.ids import fresh_id
+    from registry.storage.backup_tables import BackupKind
+
+    made_at = source.clock()
+    with source.database.read() as session:
+        held = read_keys(session, now=made_at)
+    written = write_key_file(path, held, master)
+    return NewBackup(
+        fresh_id(), BackupKind.KEYS, label, made_at, written.digest, written.size_bytes
+    )
+
+
+def _record(client: HttpClient, made: NewBackup) -> dict[str, Any]:
+    from registry.canonical import digest_text
+
+    body = {
+        "id": made.id,
+        "kind": made.kind.value,
+        "label": made.label,
+        "made_at": made.made_at.isoformat(),
+        "digest": digest_text(made.digest),
+        "size_bytes": made.size_bytes,
+    }
+    recorded: dict[str, Any] = client.post(PATH, body)
+    return recorded
+
+
+def _show(file: Path, recorded: dict[str, Any]) -> None:
+    show_facts(
+        [
+            ("File", str(file)),
+            ("Digest", recorded["digest"]),
+            ("Bytes", f"{recorded['size_bytes']:,}"),
+            ("Kept until", moment_text(recorded["expires_at"])),
+        ]
+    )
