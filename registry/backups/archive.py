@@ -73,6 +73,22 @@ class _Hashed(io.RawIOBase):
         return self._file.write(piece)
 
 
+class _Sink:
+    """What tarfile writes to: it asks where it is, and never goes back."""
+
+    def __init__(self, packed: pa.CompressedOutputStream) -> None:
+        self._packed = packed
+        self._place = 0
+
+    def tell(self) -> int:
+        return self._place
+
+    def write(self, data: bytes) -> int:
+        self._packed.write(data)
+        self._place += len(data)
+        return len(data)
+
+
 class ArchiveWriter:
     """Writes members one after the other; made by `new_archive`."""
 
@@ -140,7 +156,8 @@ def new_archive(path: Path) -> Iterator[tuple[ArchiveWriter, list[Written]]]:
         with os.fdopen(descriptor, "wb") as file:
             hashed = _Hashed(file)
             with pa.CompressedOutputStream(pa.PythonFile(hashed, "w"), "zstd") as packed:
-                tar = tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - closed with its manifest
+                sink = cast("Any", _Sink(packed))
+                tar = tarfile.TarFile(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT)
                 yield ArchiveWriter(tar), done
             file.flush()
             os.fsync(file.fileno())

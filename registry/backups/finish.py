@@ -84,7 +84,7 @@ def finish(
             remedy="Restore with the program that executed them; until then nothing is served.",
         )
     objects, examples = _fill_ledger(target, plan, report)
-    if plan.erasures is not None and plan.erasures.url != target.store.objects.url:
+    if plan.erasures is not None and plan.erasures.place != target.store.objects.place:
         _copy_list(plan.erasures, target.store.objects)
     now = target.clock()
     done = replay(

@@ -82,7 +82,7 @@ class Plan:
     @property
     def erasures_url(self) -> str | None:
         """Where the list lies, as the mark keeps it."""
-        return None if self.erasures is None else self.erasures.url
+        return None if self.erasures is None else self.erasures.place
 
     def newer_records(self) -> list[ErasureRecord]:
         """The records that must be replayed. Raises NotVerifiedError."""

@@ -21,15 +21,14 @@ from registry.cli.output import (
     show_table,
 )
 from registry.cli.progress import shown_bar
-from registry.errors import MasterKeyError, NotFoundError, SetupError
-from registry.settings import Settings, load_settings
+from registry.cli.restoring import list_of, master_key, restore_into
+from registry.settings import load_settings
 
 if TYPE_CHECKING:
     from registry.backups.make import Source
     from registry.backups.recorded import NewBackup
     from registry.client.http import HttpClient
     from registry.keys.master import MasterKey
-    from registry.storage.objects import Objects
 
 PATH = "/api/v1/backups"
 LabelOption = Annotated[str | None, typer.Option(help="What to call it in lists.")]
@@ -128,78 +127,23 @@ def restore(
         raise typer.BadParameter("Give --erasures or --no-erasures-since, not both.")
     settings = load_settings(home=home)
     with held_home(settings, "registry restore"), shown_bar("restoring") as bar:
-        place = _list_of(settings, erasures, nothing_since=no_erasures_since)
-        done = _restore(settings, file, keys or [], place, lambda said: bar.advance(0, 0, said))
-    if as_json:
-        show_json(done)
-        return
-    show_facts([(name.capitalize(), f"{count:,}") for name, count in done.items()])
-    say("Restored. What was erased since is erased again.")
-    if settings.embedded and not settings.token and not (settings.home / "admin-token").exists():
-        note("Put the old admin-token into the home, or set REGISTRY_TOKEN: tokens are not in it.")
-
-
-def _restore(
-    settings: Settings, file: Path, keys: list[Path], place: Objects | None, report: Any
-) -> dict[str, int]:
-    from registry.app import close_house, ledger_place, open_house
-    from registry.backups.finish import Target, finish
-    from registry.backups.restore import begin, prepare
-    from registry.clock import system_clock
-    from registry.storage.database import Database
-    from registry.storage.objects import Objects
-
-    plan = prepare(file, keys, _master(settings), place)
-    where = ledger_place(settings)
-    database = Database(settings.database, lock_timeout_seconds=settings.lock_timeout_seconds)
-    try:
-        ledger = Objects(where.url, where.storage_options)
-        mark = begin(database, ledger, plan, now=system_clock(), report=report)
-    finally:
-        database.close()
-    house = open_house(settings, restoring=True)
-    try:
-        target = Target(
-            house.database, house.ledger.store, house.keyring, house.rotation, house.clock
+        place = list_of(settings, erasures, nothing_since=no_erasures_since)
+        done = restore_into(
+            settings, file, keys or [], place, report=lambda said: bar.advance(0, 0, said)
         )
-        done = finish(target, plan, mark, None, report)
-    finally:
-        close_house(house)
-    return {
+    counts = {
         "objects": done.objects,
         "examples": done.examples,
         "erasures": done.records,
         "keys": done.keys,
     }
-
-
-def _list_of(settings: Settings, given: str | None, *, nothing_since: bool) -> Objects | None:
-    """The list of erasures that counts; None where it was said that nothing was erased.
-
-    Raises SetupError where nobody said, NotFoundError for a folder that is not there.
-    """
-    from registry.app import ledger_place
-    from registry.erasure.replay import has_list
-    from registry.storage.objects import Objects, local_folder, options_for
-
-    if nothing_since:
-        return None
-    if given is not None:
-        folder = local_folder(given)
-        if folder is not None and not folder.is_dir():
-            raise NotFoundError(
-                f"There is no folder {folder}.", remedy="Name the folder of the ledger in use."
-            )
-        return Objects(given, options_for(given, dict(settings.storage_options)))
-    where = ledger_place(settings)
-    own = Objects(where.url, where.storage_options)
-    if has_list(own):
-        return own
-    raise SetupError(
-        f"There is no list of erasures at {where.url}, so what was erased since is unknown.",
-        remedy="Name the ledger that was in use (--erasures PLACE); if it is lost, and nothing was "
-        "erased after the backup, say so: --no-erasures-since.",
-    )
+    if as_json:
+        show_json({**counts, "scrubbed": done.scrubbed})
+        return
+    show_facts([(name.capitalize(), f"{count:,}") for name, count in counts.items()])
+    say("Restored. What was erased since is erased again.")
+    if settings.embedded and not settings.token and not (settings.home / "admin-token").exists():
+        note("Put the old admin-token into the home, or set REGISTRY_TOKEN: tokens are not in it.")
 
 
 @contextmanager
@@ -215,7 +159,7 @@ def _source() -> Iterator[tuple[HttpClient, Source, MasterKey]]:
     require_registry(settings)
     with connected() as client:
         client.get(PATH)
-        master = _master(settings)
+        master = master_key(settings)
         with existing_database(settings) as database:
             keyring = Keyring(database, master, system_clock)
             yield (
@@ -223,18 +167,6 @@ def _source() -> Iterator[tuple[HttpClient, Source, MasterKey]]:
                 Source(database, Store(ledger_place(settings)), keyring, system_clock),
                 master,
             )
-
-
-def _master(settings: Settings) -> MasterKey:
-    from registry.keys.master import MASTER_KEY_FILE, read_master_key
-
-    master = read_master_key(settings)
-    if master is None:
-        raise MasterKeyError(
-            f"There is no master key at {settings.home / MASTER_KEY_FILE}.",
-            remedy="Put the registry's master key there (mode 0600), or set REGISTRY_MASTER_KEY.",
-        )
-    return master
 
 
 def _write_keys(path: Path, source: Source, master: MasterKey, label: str | None) -> NewBackup:

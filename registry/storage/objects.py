@@ -45,6 +45,11 @@ class Objects:
                     remedy="Set REGISTRY_LEDGER_URL to a folder, or to s3://bucket/folder.",
                 ) from error
 
+    @property
+    def place(self) -> str:
+        """Where they lie, as one text whatever way it was written."""
+        return self.url.rstrip("/") if self.folder is None else str(self.folder)
+
     def put_file(self, name: str, source: Path) -> None:
         """Store a file's bytes under a name; in parts where the file is large."""
         with _as_unavailable(name), source.open("rb") as file:
