@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from sqlalchemy import select
 from sqlmodel import Session
@@ -20,6 +19,7 @@ from registry.erasure.records import (
     ErasedBatch,
     ErasureRecord,
     RedactedPart,
+    Signer,
     newer_than,
     open_payload,
     read_record,
@@ -48,6 +48,7 @@ from registry.rights.restrictions import restricted_addresses
 from registry.rights.suppression import read_suppressed
 from registry.storage.backup_tables import RESTORATION
 from registry.storage.columns import table_of
+from registry.storage.objects import Objects
 from tests.backups.conftest import CASE, Place, Town, located
 
 EVENT = table_of(LineageEvent)
@@ -211,7 +212,7 @@ def test_a_restore_that_cannot_erase_again_does_not_go_live(town: Town, place: P
         place.restore(file, keys, erasures=town.ledger, doors=failing)
     with pytest.raises(SetupError, match="registry restore FILE"):
         open_house(place.settings)
-    with pytest.raises(ConflictError, match="no place|another"):
+    with pytest.raises(ConflictError, match=r"the list of erasures at .* and none is another"):
         place.restore(file, keys, erasures=None, doors=failing)
     place.restore(file, keys, erasures=town.ledger, doors=failing)
     with place.opened() as house:
@@ -246,12 +247,9 @@ def test_a_record_key_that_was_shredded_since_is_shredded_again(town: Town, plac
 
 
 def test_a_list_of_another_registry_is_refused(town: Town, place: Place, tmp_path: Path) -> None:
-    from registry.erasure.records import Signer
-    from registry.storage.objects import Objects
-
     (file, _made), keys = town.backup(), town.keys()
     other = Objects(str(tmp_path / "other"))
     begin_list(other, Signer(bytes(32)), now=town.house.clock())
-    with pytest.raises(NotVerifiedError, match="list.json"):
+    with pytest.raises(NotVerifiedError, match=r"list\.json"):
         place.restore(file, keys, erasures=other)
-    assert np.array(list(tmp_path.joinpath("restored").glob("ledger/objects/*"))).size == 0
+    assert not list(tmp_path.joinpath("restored").glob("ledger/objects/*"))
