@@ -60,6 +60,7 @@ from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
+from registry.durations import parse_duration
 from registry.erasure.subject_holders import erasure_subject_keys
 from registry.errors import StorageUnavailableError
 from registry.files import shipped
@@ -146,11 +147,10 @@ def open_house(
 ) -> House:
     """Open the database of these settings, ready for work; `close_house` ends it.
 
-    Raises SetupError where the home cannot be used, or is being restored (unless it is the restore
-    that opens it: `restoring`), PolicyError for a policy file that cannot be
-    read, SchemaOutdatedError where the schema of PostgreSQL is not this program's, MasterKeyError
-    or SettingsError for a master key that is lost, wrong or missing. Effects: an empty embedded
-    home is made ready (rule 1); an empty database gets its first keys.
+    Raises SetupError for a home that cannot be used, or is being restored (unless by `restoring`),
+    PolicyError for a policy file, SchemaOutdatedError where the schema of PostgreSQL is another,
+    MasterKeyError or SettingsError for a master key that is lost, wrong or missing. Effects: an
+    empty embedded home is made ready (rule 1); an empty database gets its first keys.
     """
     folder = folder_of(settings)
     database = _connect(settings)
@@ -312,6 +312,7 @@ def running(house: House, *, background: bool) -> Iterator[None]:
             # Files that cannot be used stop the start, not the first question.
             house.policies.current()
             check_alert_settings(house.settings)
+            parse_duration(house.settings.backup_retention, path="REGISTRY_BACKUP_RETENTION")
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
             stack.enter_context(repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS))
             uses = house.log_ins.sessions.write_uses

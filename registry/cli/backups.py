@@ -22,6 +22,7 @@ from registry.cli.output import (
 )
 from registry.cli.progress import shown_bar
 from registry.cli.restoring import list_of, master_key, restore_into
+from registry.durations import parse_duration
 from registry.settings import load_settings
 
 if TYPE_CHECKING:
@@ -57,16 +58,18 @@ def backup(
         if path is not None:
             refuse_existing(path)
     with _source() as (client, source, master), shown_bar("backing up") as bar:
-        written = [] if keys is None else [_write_keys(keys, source, master, label)]
         made = make_backup(source, file, label=label, report=lambda said: bar.advance(0, 0, said))
-        recorded = [_record(client, each) for each in (*written, made.backup)]
+        recorded = _record(client, made.backup, file)
+        sealed = None
+        if keys is not None:
+            sealed = _record(client, _write_keys(keys, source, master, label), keys)
     facts = {"rows": made.rows, "objects": made.objects, "examples": made.examples}
     if as_json:
-        show_json({**recorded[-1], **facts, "keys": recorded[0] if written else None})
+        show_json({**recorded, **facts, "keys": sealed})
         return
-    _show(file, recorded[-1])
+    _show(file, recorded)
     show_facts([(name.capitalize(), f"{count:,}") for name, count in facts.items()])
-    if not written:
+    if sealed is None:
         note("It holds no keys, and is of no use without: registry keys backup FILE.")
 
 
@@ -77,7 +80,7 @@ def backup_keys(
 ) -> None:
     """Write the keys, sealed under the master key, into a file. Beside a server, too."""
     with _source() as (client, source, master):
-        recorded = _record(client, _write_keys(file, source, master, label))
+        recorded = _record(client, _write_keys(file, source, master, label), file)
     if as_json:
         show_json(recorded)
         return
@@ -159,6 +162,7 @@ def _source() -> Iterator[tuple[HttpClient, Source, MasterKey]]:
     require_registry(settings)
     with connected() as client:
         client.get(PATH)
+        parse_duration(settings.backup_retention, path="REGISTRY_BACKUP_RETENTION")
         master = master_key(settings)
         with existing_database(settings) as database:
             keyring = Keyring(database, master, system_clock)
@@ -184,7 +188,11 @@ def _write_keys(path: Path, source: Source, master: MasterKey, label: str | None
     )
 
 
-def _record(client: HttpClient, made: NewBackup) -> dict[str, Any]:
+def _record(client: HttpClient, made: NewBackup, file: Path) -> dict[str, Any]:
+    """Record a file that was written; one that cannot be recorded goes, as no case would know it.
+
+    Raises what the call raises.
+    """
     from registry.canonical import digest_text
 
     body = {
@@ -195,7 +203,11 @@ def _record(client: HttpClient, made: NewBackup) -> dict[str, Any]:
         "digest": digest_text(made.digest),
         "size_bytes": made.size_bytes,
     }
-    recorded: dict[str, Any] = client.post(PATH, body)
+    try:
+        recorded: dict[str, Any] = client.post(PATH, body)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
     return recorded
 
 
