@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +39,14 @@ class Elsewhere:
 @pytest.fixture
 def elsewhere(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Elsewhere:
+) -> Iterator[Elsewhere]:
     """`elsewhere.go(home)`: from now on commands reach an empty registry."""
-    url = ""
-    if not settings.embedded:
-        server: Server = request.getfixturevalue("postgres_server")
-        made = server.temporary_database()
-        url = made.__enter__()
-        request.addfinalizer(lambda: made.__exit__(None, None, None))
-    return Elsewhere(settings, monkeypatch, url)
+    with contextlib.ExitStack() as stack:
+        url = ""
+        if not settings.embedded:
+            server: Server = request.getfixturevalue("postgres_server")
+            url = stack.enter_context(server.temporary_database())
+        yield Elsewhere(settings, monkeypatch, url)
 
 
 def test_a_backup_is_made_listed_and_restored(
@@ -125,12 +125,10 @@ def test_only_an_administrator_makes_one(run: Run, monkeypatch: pytest.MonkeyPat
     assert run("backups").code == 1
 
 
-def test_nothing_to_back_up_is_named(bare_run: Run, settings: Settings, tmp_path: Path) -> None:
-    if not settings.embedded:
-        pytest.skip("A database of PostgreSQL is there, or is not reached.")
-    (settings.home / "registry.db").unlink()
-    refused = bare_run("backup", "b")
+def test_nothing_to_back_up_is_named(start: Start, tmp_path: Path) -> None:
+    refused = start("backup", str(tmp_path / "b"), home=tmp_path / "nothing").finish()
     assert (refused.code, "There is no registry" in refused.err) == (1, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_backup_is_made_beside_a_server(start: Start, tmp_path: Path) -> None:
