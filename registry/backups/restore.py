@@ -275,6 +275,7 @@ def _record_rows(plan: Plan) -> list[RecordRow]:
                     created_at=from_micros(fact["created_at"]),
                     destroyed_at=plan.keys.made_at if ended is None else from_micros(ended),
                 )
+        break
     return list(held.values())
 
 
@@ -289,6 +290,8 @@ def _fill(session: Session, plan: Plan, report: Report) -> None:
     tables: dict[str, Table] = {n: read_table(connection, n) for n in table_names(connection)}
     counts = dict.fromkeys(tables, 0)
     for name, _size, file in each_member(plan.checked):
+        if name == RECORD_KEYS:
+            break  # the catalog lies before it
         if not name.startswith(CATALOG):
             continue
         table = name.removeprefix(CATALOG).partition("/")[0]

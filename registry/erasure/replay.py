@@ -126,22 +126,31 @@ def read_records(objects: Objects, keys: Collection[bytes]) -> list[ErasureRecor
     return sorted(found, key=lambda record: (record.at, record.id))
 
 
+def write_key_end(objects: Objects, end: KeyEnd, signer: Signer) -> str:
+    """List one destroyed key, after the commit; the name of its object. Twice is once."""
+    name = _end_name(end)
+    if not objects.exists(name):
+        payload = {**asdict(end), "destroyed_at": to_micros(end.destroyed_at)}
+        objects.put(name, msgspec.json.encode(sign_payload(DESTROYED_KEY, payload, signer)))
+    return name
+
+
 def mirror_destroyed_keys(database: Database, objects: Objects, signer: Signer) -> int:
     """List every destroyed key that is not in the list; how many. Effects: objects.
 
-    Cost: a listing, and a query. To be called after each destruction, and before a backup.
+    Cost: a listing, and a query. To be called after versions were destroyed, and before a backup.
     """
     with database.read() as session:
         ends = read_destroyed_keys(session)
     known = set(objects.names(_KEYS))
-    added = 0
-    for end in ends:
-        name = f"{_KEYS}/{end.name.replace('/', '-')}-{end.key_id}.json"
-        if name not in known:
-            payload = {**asdict(end), "destroyed_at": to_micros(end.destroyed_at)}
-            objects.put(name, msgspec.json.encode(sign_payload(DESTROYED_KEY, payload, signer)))
-            added += 1
-    return added
+    new = [end for end in ends if _end_name(end) not in known]
+    for end in new:
+        write_key_end(objects, end, signer)
+    return len(new)
+
+
+def _end_name(end: KeyEnd) -> str:
+    return f"{_KEYS}/{end.name.replace('/', '-')}-{end.key_id}.json"
 
 
 def read_destroyed_keys(session: Session) -> list[KeyEnd]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from sqlalchemy import inspect
 
 from registry.app import close_house, ledger_place, open_house
 from registry.backups.finish import Restored
@@ -25,6 +26,7 @@ from registry.request import House
 from registry.rights.restrictions import Marked, restrict_examples
 from registry.rights.suppression import Basis, suppress
 from registry.settings import Settings
+from registry.storage.database import Database
 from registry.storage.objects import Objects
 from tests.conftest import DATABASES
 from tests.ledger.pipelines import Pipeline, mapped, written
@@ -33,6 +35,7 @@ from tests.stores import settings_on
 
 PEOPLE = ("ada", "bob", "eve", "ada", "bob")
 CASE = "case-1"
+ATTRIBUTES = pa.map_(pa.string(), pa.string())
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def town(server: LiveServer, tmp_path: Path) -> Iterator[Town]:
                 "subjects": [[{"scheme": "external", "value": name}] for name in PEOPLE],
                 "license": ["CC-BY-4.0"] * 5,
                 "tokens": list(range(5)),
+                "pii": [["email"], [], None, ["phone", "url"], []],
+                "attributes": pa.array([[("k", f"v{n}")] for n in range(5)], ATTRIBUTES),
             }
         )
         digest = pipeline.upload_examples(rows)
@@ -144,9 +149,10 @@ class Place:
         *keys: Path,
         erasures: Objects | None = None,
         doors: Callable[[House], Doors] | None = None,
+        report: Callable[[str], None] = lambda _said: None,
     ) -> Restored:
         """Restore a backup into it."""
-        return restore_into(self.settings, file, keys, erasures, doors=doors)
+        return restore_into(self.settings, file, keys, erasures, doors=doors, report=report)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[House]:
@@ -177,3 +183,14 @@ def located(house: House, who: str) -> Sequence[int]:
     keys = live_subject_keys(house.keyring, Scheme.EXTERNAL, who)
     found: list[int] = house.ledger.index.find_subjects(keys).addresses.tolist()
     return found
+
+
+def is_empty(settings: Settings) -> bool:
+    """Whether nothing was made in a registry: no table, and no object."""
+    database = Database(settings.database)
+    try:
+        with database.read() as session:
+            tables = inspect(session.connection()).get_table_names()
+    finally:
+        database.close()
+    return not tables and not list(Objects(settings.ledger).names(""))

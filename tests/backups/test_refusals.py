@@ -30,7 +30,7 @@ from registry.settings import Settings
 from registry.storage.database import Database
 from registry.storage.migrate import alembic_config, shipped_revisions
 from registry.storage.objects import Objects
-from tests.backups.conftest import Place, Town
+from tests.backups.conftest import Place, Town, is_empty
 from tests.stores import settings_on
 
 EARLY = "0009"
@@ -55,23 +55,11 @@ def rewritten(town: Town, file: Path, name: str, rewrite: Rewrite = as_it_is, **
     return town.folder / name
 
 
-def is_empty(settings: Settings) -> bool:
-    """Whether nothing was made in a registry: no table, and no object."""
-    database = Database(settings.database)
-    try:
-        with database.read() as session:
-            tables = inspect(session.connection()).get_table_names()
-    finally:
-        database.close()
-    return not tables and not list(Objects(settings.ledger).names(""))
-
-
-@pytest.mark.parametrize("part", [1, 5, 9])
-def test_a_cut_backup_is_named_and_changes_nothing(town: Town, place: Place, part: int) -> None:
+def test_a_cut_backup_is_named_and_changes_nothing(town: Town, place: Place) -> None:
     (file, _made), keys = town.backup(), town.keys()
     content = file.read_bytes()
     cut = town.folder / "cut"
-    cut.write_bytes(content[: len(content) * part // 10])
+    cut.write_bytes(content[: len(content) // 2])
     with pytest.raises(NotVerifiedError, match="cut is damaged"):
         place.restore(cut, keys, erasures=town.ledger)
     assert is_empty(place.settings)

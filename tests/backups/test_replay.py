@@ -49,7 +49,7 @@ from registry.rights.suppression import read_suppressed
 from registry.storage.backup_tables import RESTORATION
 from registry.storage.columns import table_of
 from registry.storage.objects import Objects
-from tests.backups.conftest import CASE, Place, Town, located
+from tests.backups.conftest import CASE, Place, Town, is_empty, located
 
 EVENT = table_of(LineageEvent)
 PLAN = "sha256:" + "ab" * 32
@@ -217,6 +217,35 @@ def test_a_restore_that_cannot_erase_again_does_not_go_live(town: Town, place: P
     place.restore(file, keys, erasures=town.ledger, doors=failing)
     with place.opened() as house:
         assert (house.ledger.index.count(), located(house, "ada")) == (3, [])
+
+
+@pytest.mark.parametrize("step", ["rows of account", "rows of batch_binding", "3 objects", "again"])
+def test_a_restore_that_broke_off_ends_as_one_that_did_not(
+    town: Town, place: Place, step: str
+) -> None:
+    (file, _made), keys = town.backup(), town.keys()
+    record = erase(town)
+
+    def break_off(said: str) -> None:
+        if step in said:
+            raise SetupError("The machine stopped.", remedy="Start it.")
+
+    def doors(house: House) -> Doors:
+        return Seen(house).doors()
+
+    with pytest.raises(SetupError, match="machine stopped"):
+        place.restore(file, keys, erasures=town.ledger, doors=doors, report=break_off)
+    if step.startswith("rows of"):
+        assert is_empty(place.settings)
+    else:
+        with pytest.raises(SetupError, match="is being restored"):
+            open_house(place.settings)
+    done = place.restore(file, keys, erasures=town.ledger, doors=doors)
+    assert (done.records, done.examples) == (1, 5)
+    with place.opened() as house:
+        assert (house.ledger.index.count(), located(house, "ada")) == (3, [])
+        with house.database.read() as session:
+            assert rows_of_case(session, CASE) == (record.suppressions, record.restrictions)
 
 
 def test_an_erasure_before_the_backup_is_not_done_again(town: Town, place: Place) -> None:

@@ -10,9 +10,11 @@ from registry.app import check_everything
 from registry.audit.tables import ENTRY
 from registry.backups.archive import check_archive, each_member
 from registry.backups.rows import LEFT_OUT, read_parts, read_table, snapshot, table_names
-from registry.keys.tables import KEY_VERSION, NOT_IN_BACKUPS
+from registry.keys.tables import KEY_VERSION, NOT_IN_BACKUPS, KeyringHead
 from registry.request import House
+from registry.storage.columns import table_of
 from registry.storage.database import Database
+from registry.storage.residue import scrub_residue
 from tests.backups.conftest import Place, Town, located
 from tests.stores import Dump, dump
 
@@ -124,3 +126,16 @@ def test_a_backup_is_one_moment(town: Town) -> None:
         assert counted(connection) == before
     with snapshot(town.house.database) as connection:
         assert counted(connection)["lineage_event"] == before["lineage_event"] + 1
+
+
+def test_what_a_snapshot_sees_is_not_rewritten_meanwhile(postgres_database: Database) -> None:
+    """A table that is rewritten is empty to an older snapshot (PostgreSQL, "Caveats" of MVCC)."""
+    hasty = Database(
+        postgres_database.url.render_as_string(hide_password=False), lock_timeout_seconds=0.2
+    )
+    try:
+        with snapshot(postgres_database):
+            assert not scrub_residue(hasty, [table_of(KeyringHead)])
+        assert scrub_residue(postgres_database, [table_of(KeyringHead)])
+    finally:
+        hasty.close()
