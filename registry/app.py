@@ -29,6 +29,7 @@ from registry.actors.token_cache import TokenCache
 from registry.api import (
     access,
     audit,
+    backups,
     consents,
     datasets,
     duties,
@@ -64,6 +65,7 @@ from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
+from registry.durations import parse_duration
 from registry.erasure.request_rules import RequestShelf
 from registry.erasure.subject_holders import erasure_subject_keys
 from registry.errors import StorageUnavailableError
@@ -90,6 +92,7 @@ from registry.storage.database import Database
 from registry.storage.home import TOKEN_FILE, local_token, make_home, write_token
 from registry.storage.homelock import join
 from registry.storage.migrate import require_schema, upgrade_schema
+from registry.storage.restoring import require_restored
 from registry.web import home, log_in, set_up
 from registry.web.errors import error_page
 from registry.workers.loop import Workers
@@ -120,6 +123,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     quarantine.router,
     tokens.router,
     setup_links.router,
+    backups.router,
     projects.router,
     access.router,
     objects.router,
@@ -149,13 +153,15 @@ ROUTERS: tuple[APIRouter, ...] = (
 PAGES: tuple[APIRouter, ...] = (home.router, log_in.router, set_up.router)
 
 
-def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
+def open_house(
+    settings: Settings, *, clock: Clock = system_clock, restoring: bool = False
+) -> House:
     """Open the database of these settings, ready for work; `close_house` ends it.
 
-    Raises SetupError where the home cannot be used, PolicyError for a policy file that cannot be
-    read, SchemaOutdatedError where the schema of PostgreSQL is not this program's, MasterKeyError
-    or SettingsError for a master key that is lost, wrong or missing. Effects: an empty embedded
-    home is made ready (rule 1); an empty database gets its first keys.
+    Raises SetupError for a home that cannot be used, or is being restored (unless by `restoring`),
+    PolicyError for a policy file, SchemaOutdatedError where the schema of PostgreSQL is another,
+    MasterKeyError or SettingsError for a master key that is lost, wrong or missing. Effects: an
+    empty embedded home is made ready (rule 1); an empty database gets its first keys.
     """
     folder = folder_of(settings)
     database = _connect(settings)
@@ -165,6 +171,8 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
             prepare_home(settings, database, clock=clock)
         else:
             require_schema(database)
+        if not restoring:
+            require_restored(database)
         keyring = open_keyring(settings, database, clock=clock, record=recording_as(SYSTEM))
         place = ledger_place(settings)
         door = SuppressionDoor(database, keyring, clock)
@@ -324,6 +332,7 @@ def running(house: House, *, background: bool) -> Iterator[None]:
             _ = house.requests.rules
             check_alert_settings(house.settings)
             check_ticket_settings(house.settings)
+            parse_duration(house.settings.backup_retention, path="REGISTRY_BACKUP_RETENTION")
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
             stack.enter_context(repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS))
             uses = house.log_ins.sessions.write_uses

@@ -13,6 +13,7 @@ from registry.cli import (
     access,
     adopt,
     audit,
+    backups,
     certificate,
     consents,
     database,
@@ -56,6 +57,7 @@ app = typer.Typer(
 serving.install(app)
 demo.install(app)
 app.add_typer(database.group)
+backups.install(app)
 tokens.install(app)
 app.add_typer(projects.group)
 app.add_typer(access.bindings)

@@ -187,6 +187,17 @@ CALLS: tuple[Call, ...] = (
     get("/events/quarantine"),
     post("/events/quarantine/{digest}/release", None, "/api/v1/events/quarantine/{digest}/release"),
     post("/events/quarantine/{digest}/reject", None, "/api/v1/events/quarantine/{digest}/reject"),
+    get("/backups"),
+    post(
+        "/backups",
+        {
+            "id": "b",
+            "kind": "data",
+            "made_at": "2026-03-01T00:00:00Z",
+            "digest": f"sha256:{DIGEST}",
+            "size_bytes": 1,
+        },
+    ),
     get("/tokens"),
     post("/tokens", {"name": "", "roles": ["viewer"]}),
     post("/tokens/{token_id}/revoke", None, "/api/v1/tokens/none/revoke"),
