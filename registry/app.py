@@ -26,41 +26,11 @@ from registry.actors.first import begin, is_begun
 from registry.actors.log_ins import LogIns
 from registry.actors.projects import ClaimsReader
 from registry.actors.token_cache import TokenCache
-from registry.api import (
-    access,
-    audit,
-    backups,
-    consents,
-    datasets,
-    duties,
-    erasure_decisions,
-    erasure_requests,
-    erasure_work,
-    events,
-    health,
-    holds,
-    ingest,
-    jobs,
-    lineage_reads,
-    namespaces,
-    objects,
-    policies,
-    projects,
-    quarantine,
-    register,
-    rights,
-    search,
-    setup_links,
-    tickets,
-    tokens,
-    tracing,
-    versions,
-    vetting,
-    violations,
-)
+from registry.api import ingest
 from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
 from registry.api.problems import install_problems
+from registry.api.routers import ROUTERS
 from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
@@ -117,39 +87,6 @@ LOCAL_URL = "http://in-process"
 # An entry has its place in the log within two seconds of its commit.
 SEQUENCE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
-ROUTERS: tuple[APIRouter, ...] = (
-    health.router,
-    ingest.router,
-    quarantine.router,
-    tokens.router,
-    setup_links.router,
-    backups.router,
-    projects.router,
-    access.router,
-    objects.router,
-    audit.router,
-    tracing.router,
-    policies.router,
-    vetting.router,
-    versions.router,
-    namespaces.router,
-    datasets.router,
-    jobs.router,
-    lineage_reads.router,
-    search.router,
-    consents.router,
-    holds.router,
-    duties.router,
-    violations.router,
-    register.router,
-    rights.router,
-    erasure_requests.router,
-    erasure_decisions.router,
-    erasure_work.router,
-    tickets.router,
-    events.router,  # takes every path below /events that no router before it took
-)
-
 PAGES: tuple[APIRouter, ...] = (home.router, log_in.router, set_up.router)
 
 
