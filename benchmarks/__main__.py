@@ -27,6 +27,7 @@ SMALL: dict[str, list[str]] = {
     "audit": [],
     "policy": [],
     "certificate": [],
+    "decisions": [],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],

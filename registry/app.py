@@ -26,43 +26,16 @@ from registry.actors.first import begin, is_begun
 from registry.actors.log_ins import LogIns
 from registry.actors.projects import ClaimsReader
 from registry.actors.token_cache import TokenCache
-from registry.api import (
-    access,
-    audit,
-    consents,
-    datasets,
-    erasure_decisions,
-    erasure_requests,
-    erasure_work,
-    events,
-    health,
-    holds,
-    ingest,
-    jobs,
-    lineage_reads,
-    namespaces,
-    objects,
-    policies,
-    projects,
-    quarantine,
-    register,
-    rights,
-    search,
-    setup_links,
-    tickets,
-    tokens,
-    tracing,
-    versions,
-    vetting,
-    violations,
-)
+from registry.api import ingest
 from registry.api.awaiting import Answers
 from registry.api.paths import EncodedPaths
 from registry.api.problems import install_problems
+from registry.api.routers import ROUTERS
 from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
 from registry.clock import Clock, system_clock
+from registry.durations import parse_duration
 from registry.erasure.request_rules import RequestShelf
 from registry.erasure.subject_holders import erasure_subject_keys
 from registry.errors import StorageUnavailableError
@@ -78,8 +51,8 @@ from registry.lineage.writer import EventWriter
 from registry.policy.access import Access
 from registry.policy.alerting import check_alert_settings, check_ticket_settings
 from registry.policy.book import PolicyBook, folder_of
+from registry.policy.judgements import Judgements
 from registry.request import Gauge, House
-from registry.rights.policy_shelf import PolicyShelf
 from registry.rights.subject_holders import rights_subject_keys
 from registry.rights.turning_away import SuppressionDoor
 from registry.settings import Settings
@@ -89,6 +62,7 @@ from registry.storage.database import Database
 from registry.storage.home import TOKEN_FILE, local_token, make_home, write_token
 from registry.storage.homelock import join
 from registry.storage.migrate import require_schema, upgrade_schema
+from registry.storage.restoring import require_restored
 from registry.web import home, log_in, set_up
 from registry.web.errors import error_page
 from registry.workers.loop import Workers
@@ -113,47 +87,18 @@ LOCAL_URL = "http://in-process"
 # An entry has its place in the log within two seconds of its commit.
 SEQUENCE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
-ROUTERS: tuple[APIRouter, ...] = (
-    health.router,
-    ingest.router,
-    quarantine.router,
-    tokens.router,
-    setup_links.router,
-    projects.router,
-    access.router,
-    objects.router,
-    audit.router,
-    tracing.router,
-    policies.router,
-    vetting.router,
-    versions.router,
-    namespaces.router,
-    datasets.router,
-    jobs.router,
-    lineage_reads.router,
-    search.router,
-    consents.router,
-    holds.router,
-    violations.router,
-    register.router,
-    rights.router,
-    erasure_requests.router,
-    erasure_decisions.router,
-    erasure_work.router,
-    tickets.router,
-    events.router,  # takes every path below /events that no router before it took
-)
-
 PAGES: tuple[APIRouter, ...] = (home.router, log_in.router, set_up.router)
 
 
-def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
+def open_house(
+    settings: Settings, *, clock: Clock = system_clock, restoring: bool = False
+) -> House:
     """Open the database of these settings, ready for work; `close_house` ends it.
 
-    Raises SetupError where the home cannot be used, PolicyError for a policy file that cannot be
-    read, SchemaOutdatedError where the schema of PostgreSQL is not this program's, MasterKeyError
-    or SettingsError for a master key that is lost, wrong or missing. Effects: an empty embedded
-    home is made ready (rule 1); an empty database gets its first keys.
+    Raises SetupError for a home that cannot be used, or is being restored (unless by `restoring`),
+    PolicyError for a policy file, SchemaOutdatedError where the schema of PostgreSQL is another,
+    MasterKeyError or SettingsError for a master key that is lost, wrong or missing. Effects: an
+    empty embedded home is made ready (rule 1); an empty database gets its first keys.
     """
     folder = folder_of(settings)
     database = _connect(settings)
@@ -163,6 +108,8 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
             prepare_home(settings, database, clock=clock)
         else:
             require_schema(database)
+        if not restoring:
+            require_restored(database)
         keyring = open_keyring(settings, database, clock=clock, record=recording_as(SYSTEM))
         place = ledger_place(settings)
         door = SuppressionDoor(database, keyring, clock)
@@ -175,6 +122,7 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         raise
     events = _event_writer(settings, database, clock)
     waiting = Gauge("events_waiting", "Events that wait for the writer.", lambda: events.waiting)
+    policies = PolicyBook(folder)
     return House(
         settings=settings,
         database=database,
@@ -188,11 +136,11 @@ def open_house(settings: Settings, *, clock: Clock = system_clock) -> House:
         turns=Turns(database),
         keyring=keyring,
         rotation=Rotation(database, keyring, clock, _holders(database, ledger)),
-        policies=PolicyBook(folder),
-        shelf=PolicyShelf(folder),
+        policies=policies,
+        judgements=Judgements(database, ledger, sweep),
         requests=RequestShelf(folder),
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
-        gauges=(waiting,),
+        gauges=(waiting, _refused(policies)),
     )
 
 
@@ -200,6 +148,11 @@ def _holders(database: Database, ledger: Ledger) -> list[HoldsSubjectKeys]:
     """Every place with subject keys: a rotation moves them all."""
     elsewhere = (*rights_subject_keys(database), *erasure_subject_keys(database))
     return [LedgerSubjectKeys(database, ledger), *elsewhere]
+
+
+def _refused(policies: PolicyBook) -> Gauge:
+    about = "1 while changed policy files cannot be used and the set before them stays in force."
+    return Gauge("policies_refused", about, lambda: float(policies.refused is not None))
 
 
 def _event_writer(settings: Settings, database: Database, clock: Clock) -> EventWriter:
@@ -316,6 +269,7 @@ def running(house: House, *, background: bool) -> Iterator[None]:
             _ = house.requests.rules
             check_alert_settings(house.settings)
             check_ticket_settings(house.settings)
+            parse_duration(house.settings.backup_retention, path="REGISTRY_BACKUP_RETENTION")
             stack.enter_context(repeating(house.tokens.write_uses, every_seconds=60.0))
             stack.enter_context(repeating(house.audit.turn, every_seconds=SEQUENCE_SECONDS))
             uses = house.log_ins.sessions.write_uses

@@ -51,8 +51,8 @@ from registry.lineage.writer import EventWriter
 from registry.policy.access import Access
 from registry.policy.actions import Action
 from registry.policy.book import PolicyBook
+from registry.policy.judgements import Judgements
 from registry.policy.sight import sight_of
-from registry.rights.policy_shelf import PolicyShelf
 from registry.settings import Settings
 from registry.storage.alone import Turns
 from registry.storage.database import Database
@@ -87,16 +87,16 @@ class House:
     keyring: Keyring
     rotation: Rotation
     policies: PolicyBook
+    judgements: Judgements
     audit: AuditLog
     gauges: tuple[Gauge, ...] = ()
-    shelf: PolicyShelf = field(default_factory=PolicyShelf)
     requests: RequestShelf = field(default_factory=RequestShelf)
 
     @property
     def desk(self) -> Desk:
         """What every step of a person's request needs."""
         render = writer(self.requests.erasure.said.letters)
-        return Desk(self.keyring, self.requests.rules, self.shelf.purposes, render)
+        return Desk(self.keyring, self.requests.rules, self.policies.current().purposes, render)
 
     @property
     def hands(self) -> Hands:

@@ -89,6 +89,10 @@ WRITTEN_BY_WORKERS = {
     "audit_checkpoint",
     "audit_tile",
     "judge_mark",
+    "fact_revision",
+    "judge_again",
+    "retention_mark",
+    "retention_kept",
     "violation",
     "disposal_item",
 }

@@ -74,11 +74,12 @@ def record(
         )
         for each in events
     ]
+    purposes = house.policies.current().purposes
     recorded = house.database.transact(
         lambda session: record_consents(
             session,
             house.keyring,
-            house.shelf.purposes,
+            purposes,
             said,
             actor=actor.account_id,
             now=house.clock(),
@@ -95,7 +96,7 @@ def standing(
     found = consent_of(
         session,
         house.keyring,
-        house.shelf.purposes,
+        house.policies.current().purposes,
         (asked.subject.scheme, asked.subject.value),
         asked.purpose,
         as_of=asked.as_of or house.clock(),
@@ -115,7 +116,7 @@ def receipt(
     asked: ReceiptAsked, house: CurrentHouse, _actor: CurrentTracer, session: ReadSession
 ) -> dict[str, Any]:
     """What was recorded of a person, in the shape of ISO/IEC TS 27560."""
-    purposes = house.shelf.purposes
+    purposes = house.policies.current().purposes
     events = person_events(session, house.keyring, (asked.subject.scheme, asked.subject.value))
     said, now = [event.said for event in events], house.clock()
     named = dict.fromkeys(event.purpose for event in events)
@@ -179,7 +180,8 @@ def _prepare(house: House, actor: str, body: bytes) -> Prepared:
         raise InvalidInputError(
             "The body is no whole Arrow stream.", remedy="Send it again, complete."
         ) from error
-    return prepare_chunk(table, house.keyring, house.shelf.purposes, actor=actor, now=house.clock())
+    purposes = house.policies.current().purposes
+    return prepare_chunk(table, house.keyring, purposes, actor=actor, now=house.clock())
 
 
 def _shown(file: str, progress: Progress) -> ImportShown:

@@ -52,7 +52,7 @@ def place(body: NewHold, house: CurrentHouse, actor: CurrentRightsEditor) -> Hol
     def work(session: Session) -> HoldShown:
         see_as(session, house, actor, Action.EDIT_RIGHTS)
         items = [
-            find_item(session, house.keyring, _asked(each), path=f"items[{place}]")
+            find_item(session, house.keyring, asked_item(each), path=f"items[{place}]")
             for place, each in enumerate(body.items)
         ]
         hold = place_hold(
@@ -145,7 +145,8 @@ def _answer(
     return house.database.transact(work)
 
 
-def _asked(body: ItemBody) -> ItemAsked:
+def asked_item(body: ItemBody) -> ItemAsked:
+    """An item of a body, as it is looked up."""
     person = body.subject
     return ItemAsked(
         namespace=body.namespace,

@@ -21,7 +21,6 @@ from registry.policy.decide import (
     Subject,
     decided,
     find_subject,
-    judge,
     manifest_of,
     record_decision,
     record_manifest,
@@ -54,27 +53,37 @@ def policies(house: CurrentHouse, _actor: CurrentReader) -> PolicyShown:
     """Which policies are in force: their digest, the purposes and the rules."""
     found = house.policies.current()
     return PolicyShown(
-        policy=found.digest, purposes=list(found.purposes.entries), rules=[r.value for r in Rule]
+        policy=found.digest,
+        purposes=list(found.purposes.entries),
+        rules=[r.value for r in Rule],
+        refused=house.policies.refused,
     )
 
 
 @router.post("/decisions")
 def decisions(asked: DecisionAsked, house: CurrentHouse, actor: CurrentAsker) -> DecisionShown:
     """May this version be used for this purpose?"""
-    answer, _judged = _decide(asked, house, actor)
-    return _shown(answer)
+    policies, question, subject = _understood(asked, house, actor)
+    sums = house.judgements.sums(policies, question, subject)
+    return _shown(_recorded(house, actor, question, decided(subject, sums, policies)))
 
 
 @router.post("/decisions/explain")
 def explain(asked: DecisionAsked, house: CurrentHouse, actor: CurrentAsker) -> Explained:
     """The same with what is said of each batch of the version."""
-    answer, judged = _decide(asked, house, actor)
+    policies, question, subject = _understood(asked, house, actor)
+    judged = house.judgements.judge(policies, question, subject)
+    answer = decided(subject, judged.sums(), policies)
+    _recorded(house, actor, question, answer)
     return Explained(
         decision=_shown(answer), batches=[_explained(judged, n) for n in judged.members]
     )
 
 
-def _decide(asked: DecisionAsked, house: House, actor: Actor) -> tuple[Decided, Judged]:
+def _understood(
+    asked: DecisionAsked, house: House, actor: Actor
+) -> tuple[PolicySet, Question, Subject]:
+    """By which policies which question is asked about which version."""
     found = house.policies.current()
     question = question_of(
         found,
@@ -82,16 +91,19 @@ def _decide(asked: DecisionAsked, house: House, actor: Actor) -> tuple[Decided, 
         asked.as_of or house.clock(),
         region=asked.region,
         recipient=asked.recipient,
+        is_past=asked.as_of is not None,
     )
-    subject = _find(asked, house, actor)
-    judged = _judge(house, found, question, subject)
-    answer = decided(subject, judged, found)
+    return found, question, _find(asked, house, actor)
+
+
+def _recorded(house: House, actor: Actor, question: Question, answer: Decided) -> Decided:
+    """The answer, once it is kept (rule 1)."""
     house.database.transact(
         lambda session: record_decision(
             session, answer, question, actor=actor.account_id, now=house.clock()
         )
     )
-    return answer, judged
+    return answer
 
 
 def _find(asked: DecisionAsked | ManifestAsked, house: House, actor: Actor) -> Subject:
@@ -99,10 +111,6 @@ def _find(asked: DecisionAsked | ManifestAsked, house: House, actor: Actor) -> S
     version = asked.dataset.version if asked.version is None else asked.version
     with reading_for(house, actor, Action.ASK_DECISIONS) as session:
         return find_subject(session, asked.dataset.namespace, asked.dataset.name, version)
-
-
-def _judge(house: House, found: PolicySet, question: Question, subject: Subject) -> Judged:
-    return judge(house.database, house.ledger, house.sweep, found, question, subject)
 
 
 def _shown(answer: Decided) -> DecisionShown:
@@ -152,7 +160,7 @@ def manifests(
     found = house.policies.current()
     question = question_of(found, asked.purpose, house.clock(), region=asked.region)
     subject = _find(asked, house, actor)
-    judged = _judge(house, found, question, subject)
+    judged = house.judgements.judge(found, question, subject)
     given, data = manifest_of(subject, judged, found, question)
     house.ledger.objects.put(object_name(given.digest), data)
     house.database.transact(

@@ -69,7 +69,7 @@ def change_activity(
 ) -> ActivityShown:
     """Add a revision, the first one too; what is left out stays."""
     for purpose in body.purposes or ():
-        house.shelf.purposes.require(purpose, path="purposes")
+        house.policies.current().purposes.require(purpose, path="purposes")
     said = body.model_dump(exclude_unset=True)
     made = house.database.transact(
         lambda session: put_activity(
@@ -115,7 +115,7 @@ def change_recipient(
 def share(body: ShareBody, house: CurrentHouse, actor: CurrentRightsEditor) -> ShareMade:
     """Record that a version went to a recipient, when, and under what terms."""
     if body.purpose is not None:
-        house.shelf.purposes.require(body.purpose)
+        house.policies.current().purposes.require(body.purpose)
     now = house.clock()
 
     def work(session: Session) -> str:

@@ -53,7 +53,8 @@ def sources(
     start = cut.offset + _place(cut.cursor)
     wanted = members[start : start + cut.limit]
     found = read_sources(session, wanted)
-    shown = [_source(found[each], house.shelf.licenses) for each in wanted if each in found]
+    licenses = house.policies.current().licenses
+    shown = [_source(found[each], licenses) for each in wanted if each in found]
     end = start + cut.limit
     following = str(end) if end < len(members) else None
     return SourceList(version=number, sources=shown, total=len(members), next=following)
@@ -81,9 +82,10 @@ def terms(
 ) -> EffectiveTermsShown:
     """The strictest terms over everything a version was made from, and those of each batch."""
     dataset, number = _version(session, namespace, name, version)
+    licenses = house.policies.current().licenses
     with house.database.read() as everything:
         # Computed over everything, shown by right: a licence out of sight binds all the same.
-        found = effective_terms(everything, house.ledger, house.shelf.licenses, dataset.id, number)
+        found = effective_terms(everything, house.ledger, licenses, dataset.id, number)
     return EffectiveTermsShown(
         namespace=dataset.namespace,
         name=dataset.name,

@@ -12,6 +12,7 @@ from sqlmodel import Session
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.catalog.scope import in_sight
+from registry.catalog.versions import membership
 from registry.ids import uuid_text
 from registry.policy.actions import Action
 from registry.policy.alerting import put_alerts
@@ -21,6 +22,7 @@ from registry.policy.evaluate import evaluate
 from registry.policy.gather import gather
 from registry.policy.judge import judge_lineage, raise_found
 from registry.policy.policy_set import question_of
+from registry.policy.record_logs import due_records
 from registry.policy.vet import (
     population_finding,
     rights_finding,
@@ -39,6 +41,7 @@ from registry.wire.policy import (
     DueShown,
     FindingShown,
     JudgedShown,
+    RecordsDueShown,
     VetAsked,
     VetShown,
 )
@@ -55,11 +58,11 @@ def vet(asked: VetAsked, house: CurrentHouse, actor: CurrentAsker) -> VetShown:
     with reading_for(house, actor, Action.ASK_DECISIONS) as session:
         subject = find_subject(session, asked.dataset.namespace, asked.dataset.name, version)
     with house.database.read() as session:
-        gathered = gather(session, house.ledger, policies, subject.members, question)
-        slices = slices_of(session, subject.members)
-    answer = decided(
-        subject, evaluate(house.ledger, house.sweep, policies, gathered, question), policies
-    )
+        members = membership(session, subject.dataset.id, subject.version)
+        gathered = gather(session, house.ledger, policies, members, question)
+        slices = slices_of(session, members)
+    judged = evaluate(house.ledger, house.sweep, policies, gathered, question)
+    answer = decided(subject, judged.sums(), policies)
     told = tuple(
         f"{r.rule}: {r.fact} ({r.count})" for r in answer.reasons if r.outcome is answer.judged
     )
@@ -99,11 +102,15 @@ def vet(asked: VetAsked, house: CurrentHouse, actor: CurrentAsker) -> VetShown:
 
 @router.get("/retention/due")
 def due(house: CurrentHouse, actor: CurrentRightsEditor) -> DueListShown:
-    """What retention rules want gone now. A dry run: nothing is opened, nothing is erased."""
+    """What retention rules want gone now, of batches and of the registry's own logs.
+
+    A dry run: nothing is opened, nothing is erased.
+    """
     policies = house.policies.current()
     with reading_for(house, actor, Action.EDIT_RIGHTS) as session:
         found = find_due(session, house.ledger, policies, now=house.clock())
         seen = in_sight(session, {item.dataset_id for item in found.items})
+        records = due_records(session, policies.retention, now=house.clock())
     return DueListShown(
         policy=policies.digest,
         due=[
@@ -123,6 +130,18 @@ def due(house: CurrentHouse, actor: CurrentRightsEditor) -> DueListShown:
             if item.dataset_id in seen
         ],
         idle_rules=list(found.idle_rules),
+        records=[
+            RecordsDueShown.model_validate(
+                {
+                    "log": each.log.value,
+                    "rule": each.rule,
+                    "before": each.before,
+                    "due": each.due,
+                    "kept": each.kept,
+                }
+            )
+            for each in records
+        ],
     )
 
 

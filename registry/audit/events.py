@@ -100,3 +100,7 @@ class EntryKind(StrEnum):
     ERASURE_LETTER_MADE = "erasure.letter.made"
     ERASURE_LETTER_READ = "erasure.letter.read"
     ERASURE_KEY_DESTROYED = "erasure.key.destroyed"
+    ERASURE_REPLAYED = "erasure.record.replayed"
+    BACKUP_MADE = "backups.backup.made"
+    RESTORE_BEGUN = "backups.restore.begun"
+    RESTORE_FINISHED = "backups.restore.finished"

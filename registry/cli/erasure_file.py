@@ -19,6 +19,7 @@ from registry.errors import InvalidInputError
 
 SCHEMES = ("email", "phone", "account", "national_id", "url", "external")
 PLAIN = ("reference", "channel", "right", "regime", "identity", "received_at", "region", "project")
+_EXACT = frozenset({"value", *SCHEMES})
 COLUMNS = (*PLAIN, "purposes", "scheme", "value", *SCHEMES)
 
 
@@ -79,7 +80,12 @@ def _row(
 ) -> FiledRow:
     if len(cells) != len(names):
         return FiledRow(line, "", None, f"it has {len(cells)} cells, and the header {len(names)}")
-    given = {name: cell.strip() for name, cell in zip(names, cells, strict=True) if cell.strip()}
+    # An identifier is passed on as it stands: some schemes are exact.
+    given = {
+        name: cell if name in _EXACT else cell.strip()
+        for name, cell in zip(names, cells, strict=True)
+        if cell.strip()
+    }
     reference = given.get("reference", "")
     if not reference:
         return FiledRow(line, "", None, "it has no reference")

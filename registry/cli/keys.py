@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.cli.backups import backup_keys
 from registry.cli.home import existing_database, held_home
 from registry.cli.output import JsonOption, note, say, show_json, show_table
 from registry.cli.progress import shown_bar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from registry.request import House
 
 group = typer.Typer(name="keys", help="List, rotate and destroy keys.", no_args_is_help=True)
+group.command("backup")(backup_keys)
 
 
 class Rotated(StrEnum):
@@ -90,6 +92,7 @@ def destroy(
     as_json: JsonOption = False,
 ) -> None:
     """Destroy old versions of a key for good, once nothing is held under them."""
+    from registry.erasure.replay import mirror_destroyed_keys, signer_of
     from registry.keys.tables import Purpose
 
     chosen = Purpose(purpose.value)
@@ -99,6 +102,7 @@ def destroy(
             # A home that is held alone has no worker beside it.
             house.rotation.move(chosen, lambda said: bar.advance(0, 0, said))
         scrubbed = [house.rotation.destroy(chosen, each, record=record) for each in wanted]
+        mirror_destroyed_keys(house.database, house.ledger.objects, signer_of(house.keyring))
     if as_json:
         show_json({"purpose": chosen.value, "destroyed": wanted, "scrubbed": all(scrubbed)})
         return

@@ -13,11 +13,13 @@ from registry.cli import (
     access,
     adopt,
     audit,
+    backups,
     certificate,
     consents,
     database,
     datasets,
     demo,
+    duties,
     erasure,
     erasure_work,
     events,
@@ -55,6 +57,7 @@ app = typer.Typer(
 serving.install(app)
 demo.install(app)
 app.add_typer(database.group)
+backups.install(app)
 tokens.install(app)
 app.add_typer(projects.group)
 app.add_typer(access.bindings)
@@ -78,6 +81,8 @@ for group in (
     register.shares,
     holds.group,
     erasure.group,
+    duties.restrictions,
+    duties.suppressions,
     violations.group,
 ):
     app.add_typer(group)

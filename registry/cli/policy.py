@@ -148,12 +148,14 @@ def try_cases(
     as_json: JsonOption = False,
 ) -> None:
     """Read every policy file and run the cases; exit 1 where one comes out otherwise."""
+    from registry.erasure.rules import load_rules
     from registry.policy.book import folder_of
     from registry.policy.cases import read_cases, run_case
     from registry.policy.policy_set import cases_folder, load_policies
 
     used = folder or folder_of(load_settings())
     policies = load_policies(used)
+    load_rules(used)
     tried = [run_case(policies, case, file) for file, case in read_cases(cases_folder(used))]
     wrong = [case for case in tried if case.wrong]
     if as_json:

@@ -10,7 +10,7 @@ from registry.cli.connection import connected, split_name
 from registry.cli.edge import Refused
 from registry.cli.examples import DatasetArgument, VersionOption
 from registry.cli.listing import API
-from registry.cli.output import JsonOption, note, say, show_json, show_table
+from registry.cli.output import JsonOption, gap, note, say, show_json, show_table
 
 retention = typer.Typer(name="retention", help="How long what may be kept.", no_args_is_help=True)
 _ASKED = {
@@ -82,5 +82,22 @@ def due(as_json: JsonOption = False) -> None:
         empty="Nothing is due.",
         right=["BATCH", "EXAMPLES"],
     )
+    if answer["records"]:
+        gap()
+        show_table(
+            ["LOG", "RULE", "BEFORE", "ROWS", "KEPT"],
+            [
+                (
+                    each["log"].replace("_", " "),
+                    each["rule"],
+                    each["before"][:10],
+                    each["due"],
+                    each["kept"],
+                )
+                for each in answer["records"]
+            ],
+            empty="",
+            right=["ROWS", "KEPT"],
+        )
     for rule in answer["idle_rules"]:
         note(f"The rule {rule} is about no batch at all.")

@@ -54,6 +54,26 @@ def list_(
 
 
 @group.command()
+def feed(
+    atom: Annotated[bool, typer.Option("--atom", help="Atom instead of JSON Feed.")] = False,
+    state: Annotated[str | None, typer.Option(help="Only in this state.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
+    project: Annotated[str | None, typer.Option(help="Only of this project.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most so many.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the violations as a feed, the newest first: JSON Feed, or Atom."""
+    if atom and as_json:
+        raise typer.BadParameter("give one of --atom and --json")
+    asked = {"state": state, "kind": kind, "project": project, "limit": str(limit)}
+    params = {name: value for name, value in asked.items() if value is not None}
+    accept = "application/atom+xml" if atom else "application/feed+json"
+    with connected() as client:
+        answer = client.request("GET", f"{PATH}/feed", params=params, headers={"Accept": accept})
+    typer.echo(answer.text)
+
+
+@group.command()
 def show(violation: IdArgument, as_json: JsonOption = False) -> None:
     """Show a violation."""
     with connected() as client:

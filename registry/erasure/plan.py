@@ -99,29 +99,11 @@ def _document(scope: Scope) -> Json:
             "by_dataset": _by_dataset(scope, dict(scope.erase)),
         },
         "review": _review(scope),
-        "near_duplicates": [
-            {
-                "batch": near.batch,
-                "position": near.position,
-                "score": near.score,
-                "method": near.method,
-                "examples": near.examples,
-            }
-            for near in sorted(scope.reached.near, key=lambda n: (n.batch, n.position, n.examples))
-        ],
+        "near_duplicates": _near(scope),
         "unknown_steps": _unknown_steps(scope),
         "files": _files(scope),
         "without_files": list(scope.without_files),
-        "versions": [
-            {
-                "namespace": each.namespace,
-                "name": each.name,
-                "part": each.part.value,
-                "versions": [list(pair) for pair in each.ranges],
-                "current": each.current,
-            }
-            for each in scope.versions
-        ],
+        "versions": _versions(scope),
         "models": _models(scope),
         "recipients": _recipients(scope),
         "withheld": _withheld(scope),
@@ -207,6 +189,25 @@ def _unknown_steps(scope: Scope) -> list[Json]:
             "batch": step.target,
         }
         for _, step in sorted(steps.items())
+    ]
+
+
+def _near(scope: Scope) -> list[Json]:
+    names = ("batch", "position", "score", "method", "examples")
+    found = sorted(scope.reached.near, key=lambda each: (each.batch, each.position, each.examples))
+    return [{name: getattr(near, name) for name in names} for near in found]
+
+
+def _versions(scope: Scope) -> list[Json]:
+    return [
+        {
+            "namespace": each.namespace,
+            "name": each.name,
+            "part": each.part.value,
+            "versions": [list(pair) for pair in each.ranges],
+            "current": each.current,
+        }
+        for each in scope.versions
     ]
 
 

@@ -11,7 +11,7 @@ Rules (DESIGN §6; the governance page, cases 2, 5, 6, 7, 12 and 20):
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import Session
@@ -29,6 +29,7 @@ from registry.erasure.copies import (
     recipients_of,
 )
 from registry.erasure.coverage import Searched, search_coverage
+from registry.erasure.explain import Link, explain
 from registry.erasure.ledger_world import LedgerWorld
 from registry.erasure.reach import Reached, Reason, reach
 from registry.erasure.rules import LoadedRules
@@ -50,7 +51,8 @@ class Scope:
     `erase`: sorted ordinals of batches; `review`: for each reason marks, of which None is a whole
     batch, less what is in `erase`. `own`: where the people who ask were found. `files`, `versions`,
     `models` and `recipients` say of which set they hold something; `outputs`: datasets that an
-    unknown step wrote, of which no batch is known.
+    unknown step wrote, of which no batch is known; `reached`: the closure, with what was erased
+    before still in it.
     """
 
     until: Until
@@ -117,37 +119,72 @@ def find_scope(
     world = LedgerWorld(session, ledger, keys, until)
     found = reach(world, world.own(), rules.said)
     touched = {*found.erase, *found.own}.union(*found.review.values(), found.model_batches)
-    nodes = world.nodes(touched)
     gone = {} if erased_before is None else erased_before(session, touched)
-    erase = without(found.erase, gone)
-    review = {
-        reason: left
-        for reason, marks in found.review.items()
-        if (left := marks_without(marks, gone))
-    }
-    reviewed = all_marks(review)
-    versions = held_versions(session, erase, Part.ERASE)
-    also = held_versions(session, reviewed.keys() - erase.keys(), Part.REVIEW)
+    left = replace(
+        found,
+        own=without(found.own, gone),
+        erase=without(found.erase, gone),
+        review={
+            reason: some
+            for reason, marks in found.review.items()
+            if (some := marks_without(marks, gone))
+        },
+    )
+    covered = search_coverage(
+        session, until, found=set(found.own), schemes=schemes, rules=rules.said
+    )
+    held = withheld(session, ledger, left.erase, keys=keys, at=at)
+    known = (until, rules.digest, tuple(covered))
+    return _placed(session, known, found, left, world.nodes(touched), held)
+
+
+def explain_example(
+    session: Session,
+    ledger: Ledger,
+    scope: Scope,
+    rules: LoadedRules,
+    address: tuple[int, int],
+) -> tuple[Link, ...]:
+    """Why an example (batch number, ordinal) is in a scope: as `explain`, over the ledger.
+
+    `rules`: those that the scope was found by. Raises NotFoundError where it is in neither set.
+    """
+    world = LedgerWorld(session, ledger, (), scope.until)
+    return explain(world, scope.reached, rules.said, *address)
+
+
+def _placed(
+    session: Session,
+    known: tuple[Until, str, tuple[Searched, ...]],
+    found: Reached,
+    left: Reached,
+    nodes: Mapping[int, BatchNode],
+    held: tuple[Withheld, ...],
+) -> Scope:
+    """The scope of what was reached, and of it what is left, with everywhere it went."""
+    until, rules, covered = known
+    reviewed = all_marks(left.review)
+    versions = held_versions(session, left.erase, Part.ERASE)
+    versions += held_versions(session, reviewed.keys() - left.erase.keys(), Part.REVIEW)
     models = models_of(session, found, nodes, until)
     outputs = found.outputs
     datasets = {node.dataset_id for node in nodes.values()} | {o.dataset_id for o in outputs}
     datasets |= {step.dataset_id for step in found.steps}
+    datasets |= {step.output.dataset_id for step in found.steps}
     return Scope(
         until=until,
-        rules=rules.digest,
-        own=without(found.own, gone),
-        erase=erase,
-        review=review,
+        rules=rules,
+        own=left.own,
+        erase=left.erase,
+        review=left.review,
         reached=found,
         nodes=nodes,
         names=dataset_names(session, datasets),
         outputs=tuple(outputs),
-        files=tuple(file_copies(session, erase, reviewed)),
-        versions=(*versions, *also),
+        files=tuple(file_copies(session, left.erase, reviewed)),
+        versions=tuple(versions),
         models=tuple(models),
-        recipients=tuple(recipients_of(session, (*versions, *also), models)),
-        withheld=withheld(session, ledger, erase, keys=keys, at=at),
-        coverage=tuple(
-            search_coverage(session, until, found=set(found.own), schemes=schemes, rules=rules.said)
-        ),
+        recipients=tuple(recipients_of(session, versions, models)),
+        withheld=held,
+        coverage=covered,
     )

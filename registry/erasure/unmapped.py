@@ -2,7 +2,8 @@
 
 Rules (DESIGN §1.4; the governance page, case 20):
 1. A run read what the version that it read held. Where no version is known, or the batch was there
-   before the run read and we knew of it only later, it may have read it.
+   before the run read and we knew of it only later, it may have read it. A run that is told of at
+   its end alone seems to have read what it wrote: then the version is not known.
 2. What it wrote is unmapped where no map of the batch names a batch of the dataset that it read. A
    dataset that a run wrote without naming a batch is unmapped whole.
 3. A run that appends to what it read owes no map; one that writes it anew does.
@@ -39,6 +40,7 @@ JOIN scope_dataset o ON o.scope_id = s.scope_id AND o.direction = 'output'
 LEFT JOIN batch b ON b.run_id = s.scope_id AND b.dataset_id = o.dataset_id
 LEFT JOIN run_read r ON r.run_id = s.scope_id AND r.dataset_id = s.dataset_id
 LEFT JOIN dataset_version v ON v.dataset_id = r.dataset_id AND v.number = r.number
+  AND v.scope_id <> s.scope_id
 WHERE o.dataset_id <> s.dataset_id OR b.number IS NULL
   OR b.mode IN ('overwrite', 'replace_partition')
 ORDER BY s.scope_id, s.dataset_id, o.dataset_id, b.number

@@ -33,12 +33,16 @@ _owner, _read = table_of(NameOwner), table_of(RunRead)
 
 @dataclass(frozen=True, slots=True)
 class FoundObject:
-    """An uploaded object that a batch may be bound to."""
+    """An uploaded object that a batch may be bound to.
+
+    `turned_away`: the ordinals of it that are gone already, as `Holes` has them; None for none.
+    """
 
     id: str
     kind: ObjectKind
     rows: int
     subjects: int
+    turned_away: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,8 @@ class _Planner:
         if row is None:
             self._awaited.append(awaited_object(digest))
             return None
-        return FoundObject(row.id, ObjectKind(row.kind), row.rows, row.subjects)
+        kind = ObjectKind(row.kind)
+        return FoundObject(row.id, kind, row.rows, row.subjects, row.turned_away)
 
     def _map(self, row: Any) -> PlannedMap | None:
         inputs: list[tuple[int, int]] = []

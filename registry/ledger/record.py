@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -55,6 +55,13 @@ from registry.ledger.plan import (
 )
 from registry.ledger.rowmap import RowMap
 from registry.ledger.rowmap_file import RowMapFile
+from registry.ledger.stripping import (
+    drop_object,
+    forget_match,
+    gone_already,
+    strip_object,
+    swap_object,
+)
 from registry.ledger.tables import BatchBinding, BindingState, LedgerObject, ObjectKind
 from registry.ledger.uploads import take_examples, take_parents
 from registry.storage.alone import Turns
@@ -67,11 +74,12 @@ _binding, _object = table_of(BatchBinding), table_of(LedgerObject)
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object that is in the ledger."""
+    """An object that is in the ledger; a stripped one is no more what was uploaded."""
 
     id: str
     kind: ObjectKind
     rows: int
+    is_stripped: bool = False
 
 
 def store_object(
@@ -111,8 +119,10 @@ def store_object(
 
     def work(session: Session) -> StoredObject:
         found = _find(session, match, kind, project_id)
-        if found is not None:
+        if found is not None and not found.is_stripped:
             return found
+        if found is not None:
+            forget_match(session, found.id)
         session.execute(insert(_object), [row])
         wake(session, [awaited_object(digest)], now=now)
         return StoredObject(object_id, kind, int(facts["rows"]))
@@ -125,6 +135,9 @@ def _renew(
 ) -> StoredObject | None:
     """An object that is there already; one that nothing is bound to stays as if it were new."""
     found = _find(session, match, kind, project_id)
+    if found is not None and found.is_stripped:
+        # It came again, so it is asked again what of it may come in.
+        return None
     if found is not None:
         unbound = (_object.c.id == found.id) & _object.c.expires_at.is_not(None)
         session.execute(update(_object).where(unbound).values(expires_at=now + EXPIRES_AFTER))
@@ -133,13 +146,15 @@ def _renew(
 
 def _find(session: Session, match: bytes, kind: ObjectKind, project_id: str) -> StoredObject | None:
     row = session.execute(
-        select(_object.c.id, _object.c.rows).where(
+        select(_object.c.id, _object.c.rows, _object.c.turned_away).where(
             _object.c.match == match,
             _object.c.kind == kind.value,
             _object.c.project_id == project_id,
         )
     ).one_or_none()
-    return None if row is None else StoredObject(row.id, kind, row.rows)
+    if row is None:
+        return None
+    return StoredObject(row.id, kind, row.rows, bool(row.turned_away))
 
 
 def _keep(
@@ -244,19 +259,29 @@ def _bind(
         conclude(lambda session: note_failed(session, plan.number, detail, now))
         return BindingState.FAILED
     ledger.index.clear_batch(plan.number)
-    away = NOBODY
-    if plan.examples is not None:
-        rows_at, links_at = (object_name(plan.examples.id, p) for p in ("examples", "subjects"))
-        away = find_suppressed(ledger.objects, rows_at, links_at, ledger.door)
-        away = np.union1d(away, erased)
-        _append_examples(ledger, plan.number, plan.examples, away)
+    if plan.examples is None:
+        conclude(lambda session: store_binding(session, plan, maps, rows, now))
+        return BindingState.BOUND
+    came = plan.examples
+    rows_at, links_at = (object_name(came.id, p) for p in ("examples", "subjects"))
+    gone = np.union1d(gone_already(came), erased)
+    away = np.union1d(gone, find_suppressed(ledger.objects, rows_at, links_at, ledger.door))
+    _append_examples(ledger, plan.number, came, away)
+    kept = came if away.size == gone.size else strip_object(ledger.objects, came, away)
+    unused: list[str] = []
 
     def work(session: Session) -> None:
-        store_binding(session, plan, maps, rows, now)
+        # A transaction that is tried again says it again.
+        unused.clear()
+        if kept is not came and swap_object(session, plan.number, came, kept):
+            unused.append(came.id)
+        store_binding(session, replace(plan, examples=kept), maps, rows, now)
         if away.size:
             ledger.door.turned_away(session, plan.number, away, now)
 
     conclude(work)
+    for object_id in unused:
+        drop_object(ledger.objects, object_id)
     return BindingState.BOUND
 
 

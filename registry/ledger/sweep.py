@@ -72,6 +72,18 @@ class Store:
                 self._index = ExampleIndex(url, self._place.storage_options)
             return self._index
 
+    def index_versions(self) -> tuple[int, int] | None:
+        """The latest versions of the index's tables; None while nobody here opened the index.
+
+        Cost: 0.1 ms on a folder, two requests on a bucket.
+        """
+        with self._opening:
+            index = self._index
+        if index is None:
+            return None
+        examples = index.examples.ask(lambda dataset: int(dataset.version), 0)
+        return examples, index.subjects.ask(lambda dataset: int(dataset.version), 0)
+
     def remembered(self, name: str, mark: object, make: Callable[[], tuple[Answer, int]]) -> Answer:
         """What `make` gave for this name and mark, made anew where the mark is another.
 

@@ -41,7 +41,11 @@ class BindingState(StrEnum):
 
 
 class LedgerObject(SQLModel, table=True):
-    """An uploaded object, pseudonymised; `match` is the keyed digest of what was uploaded."""
+    """An uploaded object, pseudonymised; `match` is the keyed digest of what was uploaded.
+
+    `turned_away`: the examples of it that lost what they were (`registry.ledger.holes`), None where
+    it is as it came.
+    """
 
     __tablename__ = "ledger_object"
     __table_args__ = (UniqueConstraint("match", "kind", "project_id"), Index(None, "expires_at"))
@@ -55,6 +59,7 @@ class LedgerObject(SQLModel, table=True):
     columns: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=Column(Moment, nullable=False))
     expires_at: datetime | None = Field(sa_column=Column(Moment))
+    turned_away: bytes | None = Field(sa_column=Column(LargeBinary))
 
 
 class BatchBinding(SQLModel, table=True):

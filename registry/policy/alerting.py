@@ -60,12 +60,23 @@ def ways_of(settings: Settings) -> list[Way]:
     return ways
 
 
+def addresses_of(settings: Settings) -> list[str]:
+    """Whom alerts are mailed to, each once."""
+    parts = (part.strip() for part in (settings.alert_email or "").split(","))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
 def put_alerts(
     session: Session, settings: Settings, violations: Iterable[str], *, now: datetime
 ) -> None:
-    """Put the alerts of these violations into the queue. Does not commit."""
+    """Put the alerts of these violations into the queue: one for the webhook, and one for each
+    address, so that what one refuses is not sent again to the others. Does not commit.
+    """
     ways = ways_of(settings)
+    goals = [{"way": "webhook"}] if "webhook" in ways else []
+    goals += [{"way": "email", "to": each} for each in addresses_of(settings)]
     for violation in violations:
-        for way in ways:
-            payload: dict[str, object] = {"violation": violation, "way": way}
-            put_task(session, TaskKind.SEND_ALERT, payload, now=now)
+        for goal in goals:
+            payload: dict[str, object] = {"violation": violation, **goal}
+            key = ":".join(("alert", violation, *goal.values()))
+            put_task(session, TaskKind.SEND_ALERT, payload, now=now, dedupe_key=key)

@@ -3,7 +3,10 @@
 Rules:
 1. A server reads its policies before it answers anything: files that cannot be used stop the start.
 2. Files that changed are read at the next question, at most once a second. If they cannot be used,
-   the set that was good stays, and the log says why.
+   the set that was good stays; the log, `refused` and the gauge `policies_refused` say so until
+   they can.
+3. Whoever decides asks here, once for a question: rights and policy go by one and the same set.
+4. A set is of files that did not change while they were read.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from registry.errors import PolicyError, SettingsError
@@ -18,6 +22,7 @@ from registry.policy.policy_set import FILES, PolicySet, load_policies, policy_p
 from registry.settings import Settings
 
 _LOOKED_AT_MOST_EVERY_SECONDS = 1.0
+_TRIES = 3
 _log = logging.getLogger(__name__)
 _Signature = tuple[tuple[int, int], ...]
 
@@ -41,21 +46,35 @@ def folder_of(settings: Settings) -> Path | None:
 class PolicyBook:
     """The current policy set of a folder (None: the shipped one). Thread-safe."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self,
+        folder: Path | None = None,
+        load: Callable[[Path | None], PolicySet] = load_policies,
+    ) -> None:
+        """Nothing is read yet; `load` reads the files of a folder."""
         self.folder = folder
+        self._load = load
         self._lock = threading.Lock()
         self._set: PolicySet | None = None
         self._signature: _Signature = ()
         self._looked_at = 0.0
+        self._refused: str | None = None
+
+    @property
+    def refused(self) -> str | None:
+        """Why the files as they are now are not in force; None where they are."""
+        try:
+            self.current()
+        except PolicyError as error:
+            return error.detail
+        return self._refused
 
     def current(self) -> PolicySet:
         """The set to decide by now. Raises PolicyError where none was ever good."""
         with self._lock:
             now = time.monotonic()
             if self._set is None:
-                self._signature = self._look()
-                self._set = load_policies(self.folder)
+                self._set = self._read()
             elif now - self._looked_at >= _LOOKED_AT_MOST_EVERY_SECONDS:
                 self._swap()
             self._looked_at = now
@@ -64,20 +83,35 @@ class PolicyBook:
     def reload(self) -> PolicySet:
         """The set as the files are now. Raises PolicyError; then the old set stays."""
         with self._lock:
-            signature = self._look()
-            self._set = load_policies(self.folder)
-            self._signature, self._looked_at = signature, time.monotonic()
+            self._set, self._looked_at = self._read(), time.monotonic()
             return self._set
 
     def _swap(self) -> None:
-        signature = self._look()
-        if signature == self._signature:
+        if self._look() == self._signature:
             return
-        self._signature = signature
         try:
-            self._set = load_policies(self.folder)
+            self._set = self._read()
         except PolicyError as error:
             _log.error("the policies that were read before stay in force: %s", error)
+
+    def _read(self) -> PolicySet:
+        """The set as the files are now (rule 4). Raises PolicyError, which is remembered."""
+        try:
+            for _ in range(_TRIES):
+                self._signature = self._look()
+                found = self._load(self.folder)
+                if self._look() == self._signature:
+                    self._refused = None
+                    return found
+            # Not what was looked at: the next question reads again.
+            self._signature = ()
+            raise PolicyError(
+                "The policy files changed while they were read.",
+                remedy="Write them beside the folder, and move them into it.",
+            )
+        except PolicyError as error:
+            self._refused = error.detail
+            raise
 
     def _look(self) -> _Signature:
         """What tells that a file changed: its time and size."""

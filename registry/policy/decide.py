@@ -24,11 +24,10 @@ from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.catalog.lookup import Named, find_dataset
 from registry.catalog.tables import NameOwner
-from registry.catalog.versions import current_numbers, find_version, membership
+from registry.catalog.versions import current_numbers, find_version
 from registry.errors import NotFoundError
 from registry.ids import fresh_id, uuid_text
 from registry.ledger.opened import Ledger
-from registry.ledger.sweep import Sweep
 from registry.policy.decision import (
     Mode,
     Outcome,
@@ -39,9 +38,8 @@ from registry.policy.decision import (
     outcome_of,
     withholding,
 )
-from registry.policy.evaluate import Judged, evaluate, reasons_of
+from registry.policy.evaluate import Judged, Sums, reasons_of
 from registry.policy.facts import Question
-from registry.policy.gather import gather
 from registry.policy.manifest import (
     Asked,
     ManifestFile,
@@ -55,7 +53,6 @@ from registry.policy.masks import principal
 from registry.policy.policy_set import PolicySet
 from registry.policy.tables import Manifest, PolicyDecision
 from registry.storage.columns import insert_unless_there, table_of
-from registry.storage.database import Database
 
 _owner, _project = table_of(NameOwner), table_of(Project)
 _decision, _manifest = table_of(PolicyDecision), table_of(Manifest)
@@ -63,11 +60,10 @@ _decision, _manifest = table_of(PolicyDecision), table_of(Manifest)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The version that is asked about, its batches, and how its project's policies act."""
+    """The version that is asked about, and how its project's policies act."""
 
     dataset: Named
     version: int
-    members: tuple[int, ...]
     mode: Mode
 
 
@@ -114,8 +110,7 @@ def find_subject(session: Session, namespace: str, name: str, version: int | Non
         number = current
     else:
         number = find_version(session, dataset, version).number
-    members = tuple(membership(session, dataset.id, number))
-    return Subject(dataset, number, members, mode_of(session, dataset.id))
+    return Subject(dataset, number, mode_of(session, dataset.id))
 
 
 def mode_of(session: Session, dataset_id: bytes) -> Mode:
@@ -129,33 +124,19 @@ def mode_of(session: Session, dataset_id: bytes) -> Mode:
     return Mode.ENFORCE if found is None else Mode(found)
 
 
-def judge(
-    database: Database,
-    ledger: Ledger,
-    sweep: Sweep,
-    policies: PolicySet,
-    question: Question,
-    subject: Subject,
-) -> Judged:
-    """Judge every example of a version by what is known now, whoever asks."""
-    with database.read() as session:
-        gathered = gather(session, ledger, policies, subject.members, question)
-    return evaluate(ledger, sweep, policies, gathered, question)
-
-
 def decided(
-    subject: Subject, judged: Judged, policies: PolicySet, *, decision_id: str | None = None
+    subject: Subject, sums: Sums, policies: PolicySet, *, decision_id: str | None = None
 ) -> Decided:
     """The decision that some judgement comes to (rules 2 and 3). Pure."""
-    counts = judged.counts()
-    reasons = reasons_of(counts, judged.told)
-    if not judged.members:
+    counts = sums.counts
+    reasons = reasons_of(counts, sums.told)
+    if not sums.batches:
         fact = "no batch of it is recorded, so nobody knows what it holds"
         reasons = [Reason(Rule.LINEAGE, Outcome.CANNOT_TELL, fact, 0)]
     found = decide(reasons, policies.digest)
     bits = withholding(subject.mode)
     in_force = combine(outcome_of(mask & bits) for mask in counts)
-    if not judged.members:
+    if not sums.batches:
         in_force = Outcome.CANNOT_TELL
     says = combine(outcome_of(mask) for mask in counts) if counts else found.outcome
     total = sum(counts.values())

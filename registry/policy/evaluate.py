@@ -56,6 +56,17 @@ class BatchTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Sums:
+    """A judgement in numbers: examples by mask (`Judged.counts`), a fact for each rule, and how
+    many batches were judged.
+    """
+
+    counts: Mapping[int, int]
+    told: Mapping[tuple[Rule, Outcome], str]
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """What came of it: the masks of each member, in membership order, and what was said why.
 
@@ -74,6 +85,10 @@ class Judged:
         """A fact for each rule of one batch; what it inherits has that of the whole version."""
         denied = {key: fact for key, fact in self.told.items() if key[1] is not Outcome.ALLOW}
         return denied | self.by_batch[number]
+
+    def sums(self) -> Sums:
+        """What a decision is made of, without the examples."""
+        return Sums(self.counts(), self.told, len(self.members))
 
     def counts(self) -> dict[int, int]:
         """How many examples have each mask; 0 for those of which nobody counted the examples."""

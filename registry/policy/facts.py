@@ -46,6 +46,14 @@ class Question:
     recipient: str | None = None
     #: The purpose and those that imply it: a batch or a consent for one of them covers it.
     covered_by: frozenset[str] = frozenset()
+    #: Whether `at` was named: then what was recorded after it does not count, and what was lifted
+    #: after it does. A question of now leaves nothing in force out, whatever clock recorded it.
+    is_past: bool = False
+
+    @property
+    def known_at(self) -> datetime | None:
+        """The moment after which nothing recorded counts; None for a question of now."""
+        return self.at if self.is_past else None
 
     @property
     def covering(self) -> frozenset[str]:

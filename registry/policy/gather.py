@@ -22,6 +22,7 @@ from sqlmodel import Session
 
 from registry.catalog.lookup import facets_kept
 from registry.ledger.addresses import unpack
+from registry.ledger.batches import BatchGraph
 from registry.ledger.erasing import read_holes
 from registry.ledger.holes import Holes
 from registry.ledger.opened import Ledger
@@ -103,7 +104,9 @@ def gather(
 
     Cost: some queries for each level of the graph, and the people's events where there are any.
     """
-    steps = walk(session, ledger.graph, members)
+    # The ledger's own graph remembers which maps a bound batch owed when it was first looked at; a
+    # run may say later what else it read.
+    steps = walk(session, BatchGraph(ledger.objects), members)
     numbers = list(steps.order)
     rows = {row[0]: row for row in select_by_rows(session, _BATCHES, _NUMBER, _as_rows(numbers))}
     about = _Around(session, ledger, policies, question, numbers, list(rows.values()))
@@ -139,7 +142,7 @@ class _Around:
         }
         self._verified = _verified(session, numbers)
         self._balancing = _balancing_test(session, question)
-        self._restricted = restricted_addresses(session, numbers)
+        self._restricted = restricted_addresses(session, numbers, known_at=question.known_at)
         self._held = _held(session, numbers, question)
         self._suppressed = _suppressed(session, ledger, question)
         self._licenses = _recorded_licenses(session, numbers)
@@ -271,7 +274,7 @@ def _held(
 ) -> dict[int, tuple[int, ...] | None]:
     """The held ordinals of each batch; None where all of it is held."""
     found: dict[int, tuple[int, ...] | None] = {}
-    for each in holds_on(session, numbers, at=question.at):
+    for each in holds_on(session, numbers, at=question.at, known_at=question.known_at):
         known = found.get(each.batch_number, ())
         whole = each.ordinal is None or known is None
         found[each.batch_number] = None if whole else (*(known or ()), int(each.ordinal or 0))
@@ -280,7 +283,8 @@ def _held(
 
 def _suppressed(session: Session, ledger: Ledger, question: Question) -> dict[int, Ordinals]:
     """The examples with a suppressed content, by batch. Cost: nothing where none is suppressed."""
-    digests = read_suppressed(session, ledger.keyring, at=question.at).digests
+    listed = read_suppressed(session, ledger.keyring, at=question.at, known_at=question.known_at)
+    digests = listed.digests
     if not digests:
         return {}
     batches, ordinals = unpack(np.unique(ledger.index.find_digests(sorted(digests)).addresses))

@@ -8,6 +8,8 @@ Rules (DESIGN §1.6):
 3. A source batch without an origin or a licence, data out of its region, an upload that nobody
    sent for a day, an event in quarantine, data past its retention, and a run that wrote under half
    of the median of the five before it are violations of their own.
+4. A run whose batches, or whose inputs, became known in full later is judged again
+   (`policy.judge_again`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from registry.policy.decision import Outcome
 from registry.policy.disposal import DueList
 from registry.policy.facts import Question
 from registry.policy.gather import BatchRead, gather
+from registry.policy.judge_again import Again, forget, runs_again
 from registry.policy.judge_runs import judge_reading, readings_of
 from registry.policy.policy_set import PolicySet
 from registry.policy.residency import judge_residency
@@ -76,34 +79,43 @@ _BEFORE = text("""
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one round found. `events`: how many were looked at; `more`: whether others wait."""
+    """What one round found. `events`: how many were looked at; `more`: whether others wait.
+
+    `again`: the runs among them that were judged before.
+    """
 
     events: int
     breaches: tuple[Breach, ...]
     mark: int
     more: bool
+    again: Again
 
 
 def judge_lineage(
     database: Database, ledger: Ledger, sweep: Sweep, policies: PolicySet, *, now: datetime
 ) -> Found:
-    """Look at what came since the mark, and at what waits (rules 2 and 3). Writes nothing."""
+    """Look at what came since the mark, at what waits, and again at what became known (rules 2 to
+    4). Writes nothing.
+    """
     with database.read() as session:
         after = session.execute(
             select(_mark.c.event_id).where(_mark.c.judge == JUDGE)
         ).scalar_one_or_none()
         rows = session.execute(_NEW, {"after": after or 0, "limit": EVENTS_AT_ONCE}).all()
-        runs = sorted({bytes(row[1]) for row in rows})
+        again = runs_again(session)
+        fresh = {bytes(row[1]) for row in rows}
+        runs = sorted(fresh | again.writers)
         breaches = [
             *_batches(session, ledger, policies, runs, now),
             *_shrunk(session, runs),
             *_waiting(session, now),
         ]
-        for reading in readings_of(session, runs):
+        for reading in readings_of(session, sorted({*runs, *again.readers})):
             breaches += judge_reading(session, ledger, sweep, policies, reading)
     old = [row[0] for row in rows if row[2] < to_micros(now - _MARGIN)]
     mark = max(old, default=after or 0)
-    return Found(len(rows), tuple(breaches), mark, len(rows) == EVENTS_AT_ONCE and bool(old))
+    more = again.more or (len(rows) == EVENTS_AT_ONCE and bool(old))
+    return Found(len(rows), tuple(breaches), mark, more, again)
 
 
 def raise_found(session: Session, found: Found, *, actor: str, now: datetime) -> list[str]:
@@ -112,6 +124,7 @@ def raise_found(session: Session, found: Found, *, actor: str, now: datetime) ->
     Effects: one entry in the journal for each; does not commit.
     """
     raised = [raise_violation(session, each, actor=actor, now=now) for each in found.breaches]
+    forget(session, found.again)
     mine = _mark.c.judge == JUDGE
     if session.execute(select(_mark.c.judge).where(mine)).first() is None:
         session.execute(insert(_mark).values(judge=JUDGE, event_id=found.mark))

@@ -131,7 +131,7 @@ def judge_reading(
     if purpose not in policies.purposes:
         yield _breach(reading, policies, "purpose_unknown", f"nobody defined {purpose[:60]!r}")
         purpose = DEFAULT_PURPOSE
-    question = question_of(policies, purpose, reading.read_at)
+    question = question_of(policies, purpose, reading.read_at, is_past=True)
     members = membership(session, reading.dataset_id, reading.version)
     gathered = gather(session, ledger, policies, members, question)
     judged = evaluate(ledger, sweep, policies, gathered, question)

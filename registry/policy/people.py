@@ -7,7 +7,8 @@ version (`gather` rule 2).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +23,14 @@ from registry.policy.facts import Question, Standing, standing_of
 from registry.policy.masks import CODE_OF, STATES, UNKNOWN_PERSON, Places
 from registry.policy.policy_set import PolicySet
 from registry.rights.consent_table import STATUSES, read_consents
-from registry.rights.holds import held_subjects
+from registry.rights.holds import held_subjects, next_hold_end
 from registry.rights.restrictions import restricted_subjects
 from registry.rights.statuses import PERMITTING
-from registry.rights.suppression import read_suppressed, under_active_version
+from registry.rights.suppression import (
+    next_suppression_end,
+    read_suppressed,
+    under_active_version,
+)
 from registry.rights.tables import ConsentEvent
 from registry.storage.columns import table_of
 
@@ -40,10 +45,14 @@ _CONSENT, _EXPLICIT, _RESTRICTED, _SUPPRESSED, _HELD = 24, 8, 4, 2, 1
 
 @dataclass(frozen=True, slots=True)
 class PersonStates:
-    """`keys`: n subject keys in one buffer, 16 bytes each; `codes`: n uint8 (`masks.STATES`)."""
+    """`keys`: n subject keys in one buffer, 16 bytes each; `codes`: n uint8 (`masks.STATES`).
+
+    `changes_at`: until when they stay so if nobody writes anything; None: for ever.
+    """
 
     keys: bytes
     codes: Codes
+    changes_at: datetime | None = None
 
     @property
     def seen(self) -> frozenset[int]:
@@ -63,14 +72,26 @@ def read_people(
     for key, explicit in _explicit(session, keyring, question).items():
         if key in codes:
             codes[key] += _EXPLICIT * (2 if explicit else 1)
+    at, known_at = question.at, question.known_at
+    listed = read_suppressed(session, keyring, at=at, known_at=known_at)
     for keys, flag in (
-        (_keys(keyring, restricted_subjects(session)), _RESTRICTED),
-        (read_suppressed(session, keyring, at=question.at).subject_keys, _SUPPRESSED),
-        (_keys(keyring, held_subjects(session, at=question.at)), _HELD),
+        (_keys(keyring, restricted_subjects(session, known_at=known_at)), _RESTRICTED),
+        (listed.subject_keys, _SUPPRESSED),
+        (_keys(keyring, held_subjects(session, at=at, known_at=known_at)), _HELD),
     ):
         for key in keys:
             codes[key] = codes.get(key, 0) | flag
-    return _under_live_versions(keyring, codes)
+    changes_at = earliest(
+        table.changes_at,
+        next_suppression_end(session, at=question.at),
+        next_hold_end(session, at=question.at),
+    )
+    return replace(_under_live_versions(keyring, codes), changes_at=changes_at)
+
+
+def earliest(*moments: datetime | None) -> datetime | None:
+    """The first of these moments; None where there is none."""
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _keys(keyring: Keyring, rows: Iterable[Any]) -> set[bytes]:

@@ -164,11 +164,12 @@ def question_of(
     *,
     region: str | None = None,
     recipient: str | None = None,
+    is_past: bool = False,
 ) -> Question:
     """The question for a purpose of the set. Raises InvalidInputError for one that is not in it."""
     policies.purposes.require(purpose)
     covering = frozenset(policies.purposes.covering(purpose))
-    return Question(purpose, at, region, recipient, covering)
+    return Question(purpose, at, region, recipient, covering, is_past)
 
 
 def idle_rules(

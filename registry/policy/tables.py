@@ -1,4 +1,4 @@
-"""The rows of policy: decisions that were made, and manifests that were given.
+"""The rows of policy: decisions and manifests that were given, and how far its sweeps have come.
 
 Rules:
 1. Neither is a projection: a rebuild leaves them. They name datasets by their derived id.
@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Column, Index, Text
 from sqlmodel import Field, SQLModel
 
-from registry.storage.columns import Id16, Moment
+from registry.storage.columns import Counter, Id16, Moment
 
 
 class PolicyDecision(SQLModel, table=True):
@@ -61,3 +61,33 @@ class JudgeMark(SQLModel, table=True):
     __tablename__ = "judge_mark"
     judge: str = Field(sa_column=Column(Text, primary_key=True))
     event_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class JudgeAgain(SQLModel, table=True):
+    """A batch that became known in full (bound, summed) and may have been judged before that.
+
+    A batch may stand here several times: what comes while it is judged is judged once more.
+    """
+
+    __tablename__ = "judge_again"
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: int | None = Field(
+        default=None, sa_column=Column(Counter, primary_key=True, autoincrement=True)
+    )
+    batch_number: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class RetentionMark(SQLModel, table=True):
+    """How far the retention of one of the registry's own logs has come: the last row looked at."""
+
+    __tablename__ = "retention_mark"
+    log: str = Field(sa_column=Column(Text, primary_key=True))
+    row_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class RetentionKept(SQLModel, table=True):
+    """A row before the mark that a hold or an open case needs; it is looked at again each time."""
+
+    __tablename__ = "retention_kept"
+    log: str = Field(sa_column=Column(Text, primary_key=True))
+    row_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -57,7 +57,7 @@ def rights_finding(outcome: Outcome, evidence: tuple[str, ...]) -> Finding:
     return Finding("clear_rights", answer, evidence)
 
 
-def slices_of(session: Session, members: tuple[int, ...]) -> dict[str, dict[str, int]]:
+def slices_of(session: Session, members: Sequence[int]) -> dict[str, dict[str, int]]:
     """How many examples have each value of each recorded dimension."""
     found: dict[str, dict[str, int]] = {}
     rows = [(number,) for number in members]

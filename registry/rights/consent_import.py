@@ -31,7 +31,7 @@ from registry.rights.consent import COLUMNS, TEXT_LIMIT
 from registry.rights.purposes import Purposes
 from registry.rights.statuses import ConsentStatus
 from registry.rights.tables import ConsentEvent, ConsentImport
-from registry.storage.bulk import insert_rows
+from registry.storage.bulk import append_rows
 from registry.storage.columns import table_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ FIELDS = (
 )
 _STATUSES = frozenset(map(str, ConsentStatus))
 _TEXTS = ("notice", "evidence", "jurisdiction", "controller")
+# The first and the last moment that Python has; Arrow reads years beyond them.
+_FIRST = to_micros(datetime.min.replace(tzinfo=UTC))
+_LAST = to_micros(datetime.max.replace(tzinfo=UTC))
 _TRUTH = {"true": 1, "1": 1, "yes": 1, "false": 0, "0": 0, "no": 0}
 _event, _import = table_of(ConsentEvent), table_of(ConsentImport)
 _Column = list[Any]
@@ -150,7 +153,7 @@ def keep_chunk(
         )
     require_live(session, Purpose.SUBJECT, chunk.key_version)
     rows = chunk.rows
-    insert_rows(session, _event, COLUMNS, rows)
+    append_rows(session, _event, COLUMNS, rows)
     after = Progress(
         first + chunk.size,
         stands.accepted + len(rows),
@@ -273,7 +276,7 @@ def _is_too_much(text: str | None) -> bool:
 def _moments(
     values: _Column, name: str, refusals: dict[int, RefusedRow], *, needed: bool
 ) -> list[int | None]:
-    found = [None if text is None else _micros(text) for text in values]
+    found = _all_micros(values)
     if None in found:
         for row, micros in enumerate(found):
             text = values[row]
@@ -294,6 +297,25 @@ def _ends(
         if start is not None and end is not None and end <= start:
             refusals.setdefault(row, RefusedRow(row, "expires_at", "it ends before it begins"))
     return ends
+
+
+def _all_micros(values: _Column) -> list[int | None]:
+    """`_micros` of each; at once where all are written as Arrow reads them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        moments = _texts(values).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return [None if text is None else _micros(text) for text in values]
+    span = pc.min_max(moments)
+    if (
+        moments.null_count < len(moments)
+        and not _FIRST <= span["min"].as_py() <= span["max"].as_py() <= _LAST
+    ):
+        return [None if text is None else _micros(text) for text in values]
+    read: list[int | None] = moments.to_pylist()
+    return read
 
 
 @lru_cache(maxsize=65_536)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from registry.keys.keyring import Keyring
-from registry.moments import to_micros
+from registry.moments import from_micros, to_micros
 from registry.rights.purposes import Purposes
 from registry.rights.statuses import PERMITTING, UNANSWERED, ConsentStatus
 from registry.rights.suppression import under_active_version
@@ -32,6 +32,7 @@ _UNANSWERED = np.array([status in UNANSWERED for status in STATUSES])
 _INVALIDATED = STATUSES.index(ConsentStatus.INVALIDATED)
 _EXPIRED = STATUSES.index(ConsentStatus.EXPIRED)
 NOT_RECORDED = -1
+_NEVER = int(np.iinfo(np.int64).max)
 Codes = npt.NDArray[np.int8]
 Numbers = npt.NDArray[np.int64]
 
@@ -39,11 +40,13 @@ Numbers = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True)
 class ConsentTable:
     """`keys`: n distinct subject keys under the active version, 16 bytes each, sorted as bytes;
-    `statuses`: n int8, places in `STATUSES`. Who is not in it has nothing recorded.
+    `statuses`: n int8, places in `STATUSES`. Who is not in it has nothing recorded. `changes_at`:
+    when an event begins or ends next, so that until then all of it stays as it is.
     """
 
     keys: tuple[bytes, ...]
     statuses: Codes
+    changes_at: datetime | None = None
 
     @property
     def permits(self) -> npt.NDArray[np.bool_]:
@@ -101,7 +104,13 @@ def read_consents(
         result = np.where(overruled, found, result).astype(np.int8)
     recorded = result >= 0
     kept = tuple(key for key, there in zip(keys, recorded.tolist(), strict=True) if there)
-    return ConsentTable(kept, result[recorded])
+    return ConsentTable(kept, result[recorded], _next_change(events, at))
+
+
+def _next_change(events: _Events, at: int) -> datetime | None:
+    """When one of these events begins or ends after `at`; None where none does."""
+    ahead = [int(m[m > at].min(initial=_NEVER)) for m in (events.at, events.ends)]
+    return None if min(ahead) == _NEVER else from_micros(min(ahead))
 
 
 def _of_one(events: _Events, people: int, at: int) -> Codes:
@@ -135,14 +144,13 @@ def _read(
     keys = sorted(set(people))
     person_of = {key: place for place, key in enumerate(keys)}
     purpose_of = {name: place for place, name in enumerate(names)}
-    never = np.iinfo(np.int64).max
     count = len(rows)
     return keys, _Events(
         np.fromiter((person_of[key] for key in people), np.int64, count),
         np.fromiter((purpose_of[row[2]] for row in rows), np.int64, count),
         np.fromiter((_CODES[row[3]] for row in rows), np.int8, count),
         np.fromiter((row[4] for row in rows), np.int64, count),
-        np.fromiter((never if row[5] is None else row[5] for row in rows), np.int64, count),
+        np.fromiter((_NEVER if row[5] is None else row[5] for row in rows), np.int64, count),
         np.fromiter((row[6] for row in rows), np.int64, count),
     )
 

@@ -304,16 +304,36 @@ def _views(session: Session, rows: Sequence[Any]) -> list[HoldView]:
     ]
 
 
-def _in_force(at: datetime) -> ColumnElement[bool]:
+def _in_force(at: datetime, known_at: datetime | None = None) -> ColumnElement[bool]:
+    """That a hold is in force at `at`, as far as was recorded by `known_at` (None: by now)."""
     ends = or_(_hold.c.until.is_(None), _hold.c.until > at)
-    return (_hold.c.state != HoldState.LIFTED.value) & ends
+    if known_at is None:
+        return (_hold.c.state != HoldState.LIFTED.value) & ends
+    lifted_later = or_(_hold.c.lifted_at.is_(None), _hold.c.lifted_at > known_at)
+    return (_hold.c.placed_at <= known_at) & lifted_later & ends
 
 
-def holds_on(session: Session, batches: Iterable[int], *, at: datetime) -> list[Held]:
+def next_hold_end(session: Session, *, at: datetime) -> datetime | None:
+    """When the next hold ends by itself after `at`, lifted ones too; None where none does."""
+    query = select(func.min(_hold.c.until)).where(_hold.c.until > at)
+    found: datetime | None = session.execute(query).scalar_one()
+    return found
+
+
+def items_in_force(session: Session, *, at: datetime) -> Sequence[Any]:
+    """The items (rows of `hold_item`) of the holds in force at `at`."""
+    query = select(_item).join(_hold, _hold.c.id == _item.c.hold_id).where(_in_force(at))
+    return session.execute(query.order_by(_item.c.hold_id, _item.c.position)).all()
+
+
+def holds_on(
+    session: Session, batches: Iterable[int], *, at: datetime, known_at: datetime | None = None
+) -> list[Held]:
     """What of these batches is held at `at`, by items that name data (rules 3 and 4).
 
-    People whose examples are held are in `held_subjects`. Cost: in proportion to the holds in
-    force, plus one query for each version that is held of these batches' datasets.
+    `known_at` leaves out what was placed or lifted after it. People whose examples are held are in
+    `held_subjects`. Cost: in proportion to the holds in force, plus one query for each version that
+    is held of these batches' datasets.
     """
     wanted = sorted(set(batches))
     datasets = _datasets_of(session, wanted)
@@ -321,7 +341,7 @@ def holds_on(session: Session, batches: Iterable[int], *, at: datetime) -> list[
     query = (
         select(_hold.c.id, _hold.c.ground, _hold.c.matter, _item)
         .join(_item, _item.c.hold_id == _hold.c.id)
-        .where(_in_force(at), _item.c.kind != ItemKind.SUBJECT.value)
+        .where(_in_force(at, known_at), _item.c.kind != ItemKind.SUBJECT.value)
         .order_by(_hold.c.id, _item.c.position)
     )
     rows = session.execute(query).all()
@@ -361,14 +381,16 @@ def _datasets_of(session: Session, numbers: Sequence[int]) -> dict[int, bytes]:
     return found
 
 
-def held_subjects(session: Session, *, at: datetime) -> list[HeldSubject]:
+def held_subjects(
+    session: Session, *, at: datetime, known_at: datetime | None = None
+) -> list[HeldSubject]:
     """The people whose examples are held at `at`, each under the version it was written or moved
-    to.
+    to. `known_at` as in `holds_on`.
     """
     query = (
         select(_hold.c.id, _hold.c.ground, _hold.c.matter, _item.c.subject_key, _item.c.key_version)
         .join(_item, _item.c.hold_id == _hold.c.id)
-        .where(_in_force(at), _item.c.kind == ItemKind.SUBJECT.value)
+        .where(_in_force(at, known_at), _item.c.kind == ItemKind.SUBJECT.value)
         .order_by(_hold.c.id, _item.c.position)
     )
     return [

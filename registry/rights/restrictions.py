@@ -6,6 +6,8 @@ Rules:
 2. Protected evidence is about some or all examples of a batch; retention and purges leave it until
    its case is closed.
 3. Erasure writes both. They are ended, never deleted.
+4. Examples that were turned away at the door were never to be used: what was restricted for that
+   reason counts for every moment before, too.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import ColumnElement, Table, insert, or_, select, update
 from sqlmodel import Session
 
 from registry.audit.events import EntryKind
@@ -31,6 +33,8 @@ _restriction, _evidence = table_of(Restriction), table_of(ProtectedEvidence)
 _AT_ONCE = 5_000
 #: Restrictions that are about examples, and not about whatever belongs to a person.
 EXAMPLES = frozenset({ItemKind.ADDRESS, ItemKind.BATCH})
+#: The reason of rule 4.
+TURNED_AWAY = "suppressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +125,15 @@ def _restrict(
     return [row["id"] for row in rows]
 
 
-def lift_restriction(session: Session, restriction_id: str, *, actor: str, now: datetime) -> None:
-    """End a restriction. Raises NotFoundError where none is in force.
+def lift_restriction(
+    session: Session, restriction_id: str, *, actor: str, now: datetime, reason: str | None = None
+) -> None:
+    """End a restriction, and keep why. Raises NotFoundError where none is in force.
 
     Effects: one entry in the journal; does not commit.
     """
     mine = (_restriction.c.id == restriction_id) & _restriction.c.lifted_at.is_(None)
-    values = {"lifted_at": now, "lifted_by": actor}
+    values = {"lifted_at": now, "lifted_by": actor, "lift_reason": reason}
     if not changed_rows(session, update(_restriction).where(mine).values(values)):
         raise NotFoundError(
             f"No restriction {restriction_id[:80]!r} is in force.",
@@ -160,16 +166,32 @@ def lift_restrictions_of(
     return count
 
 
-def restricted_addresses(session: Session, batches: Iterable[int]) -> dict[int, Marked]:
-    """What of these batches is restricted now, by batch; batches with nothing are left out."""
-    return _marked(session, _restriction, _restriction.c.lifted_at.is_(None), batches)
+def _in_force(known_at: datetime | None) -> ColumnElement[bool]:
+    """That a restriction is in force, as far as was recorded by `known_at` (None: by now)."""
+    table = _restriction
+    if known_at is None:
+        return table.c.lifted_at.is_(None)
+    placed = or_(table.c.recorded_at <= known_at, table.c.reason == TURNED_AWAY)
+    return placed & or_(table.c.lifted_at.is_(None), table.c.lifted_at > known_at)
 
 
-def restricted_subjects(session: Session) -> list[RestrictedSubject]:
-    """The people whose examples are restricted now."""
+def restricted_addresses(
+    session: Session, batches: Iterable[int], *, known_at: datetime | None = None
+) -> dict[int, Marked]:
+    """What of these batches is restricted, by batch; batches with nothing are left out.
+
+    `known_at`: by what was recorded then (rule 4), instead of by now.
+    """
+    return _marked(session, _restriction, _in_force(known_at), batches)
+
+
+def restricted_subjects(
+    session: Session, *, known_at: datetime | None = None
+) -> list[RestrictedSubject]:
+    """The people whose examples are restricted; `known_at` as in `restricted_addresses`."""
     table = _restriction
     query = select(table.c.id, table.c.subject_key, table.c.key_version).where(
-        table.c.lifted_at.is_(None), table.c.subject_key.is_not(None)
+        _in_force(known_at), table.c.subject_key.is_not(None)
     )
     return [RestrictedSubject(*row) for row in session.execute(query.order_by(table.c.id))]
 

@@ -116,8 +116,20 @@ def lift_suppression(
     append_entries(session, [Entry(EntryKind.SUPPRESSION_LIFTED, actor, facts)], at=now)
 
 
-def _in_force(at: datetime) -> ColumnElement[bool]:
-    return _table.c.lifted_at.is_(None) & or_(_table.c.until.is_(None), _table.c.until > at)
+def _in_force(at: datetime, known_at: datetime | None = None) -> ColumnElement[bool]:
+    """That an entry is in force at `at`, as far as was recorded by `known_at` (None: by now)."""
+    ends = or_(_table.c.until.is_(None), _table.c.until > at)
+    if known_at is None:
+        return _table.c.lifted_at.is_(None) & ends
+    lifted_later = or_(_table.c.lifted_at.is_(None), _table.c.lifted_at > known_at)
+    return (_table.c.recorded_at <= known_at) & lifted_later & ends
+
+
+def next_suppression_end(session: Session, *, at: datetime) -> datetime | None:
+    """When the next entry ends by itself after `at`, lifted ones too; None where none does."""
+    query = select(func.min(_table.c.until)).where(_table.c.until > at)
+    found: datetime | None = session.execute(query).scalar_one()
+    return found
 
 
 def any_suppressed(session: Session, *, at: datetime) -> bool:
@@ -144,12 +156,17 @@ def is_suppressed(
     return bool(session.execute(query).scalar_one())
 
 
-def read_suppressed(session: Session, keyring: Keyring, *, at: datetime) -> Suppressed:
+def read_suppressed(
+    session: Session, keyring: Keyring, *, at: datetime, known_at: datetime | None = None
+) -> Suppressed:
     """Everything that is suppressed at `at`, for questions about many at once (rule 3).
 
-    Cost: in proportion to the list, 100 bytes of memory an entry.
+    `known_at` leaves out what was added or lifted after it; without it nothing that is in force is
+    left out, whatever clock recorded it. Cost: in proportion to the list, 100 bytes an entry.
     """
-    query = select(_table.c.key_version, _table.c.subject_key, _table.c.digest).where(_in_force(at))
+    query = select(_table.c.key_version, _table.c.subject_key, _table.c.digest).where(
+        _in_force(at, known_at)
+    )
     by_version: dict[int, list[bytes]] = {}
     digests: set[bytes] = set()
     for version, key, digest in session.execute(query):

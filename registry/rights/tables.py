@@ -286,6 +286,7 @@ class Restriction(SQLModel, table=True):
     recorded_at: datetime = Field(sa_column=Column(Moment, nullable=False))
     lifted_by: str | None = Field(sa_column=Column(Text))
     lifted_at: datetime | None = Field(sa_column=Column(Moment))
+    lift_reason: str | None = Field(sa_column=Column(Text))
 
 
 class ProtectedEvidence(SQLModel, table=True):

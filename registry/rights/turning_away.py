@@ -25,7 +25,7 @@ from registry.catalog.version_tables import BatchNumber
 from registry.clock import Clock
 from registry.keys.keyring import Keyring
 from registry.rights.ordinals import Ordinals
-from registry.rights.restrictions import Marked, restrict_examples
+from registry.rights.restrictions import TURNED_AWAY, Marked, restrict_examples
 from registry.rights.suppression import (
     Suppressed,
     any_suppressed,
@@ -39,7 +39,6 @@ from registry.storage.database import Database
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REASON = "suppressed"
 KIND = "suppressed_example_sent_again"
 _number, _owner = table_of(BatchNumber), table_of(NameOwner)
 Chosen = npt.NDArray[np.bool_]
@@ -93,7 +92,7 @@ class SuppressionDoor:
         Effects: rows, entries in the journal; does not commit.
         """
         marked = Marked(number, ordinals)
-        restrict_examples(session, [marked], reason=REASON, actor=SYSTEM, now=now)
+        restrict_examples(session, [marked], reason=TURNED_AWAY, actor=SYSTEM, now=now)
         batch = session.execute(
             select(_number.c.dataset_id, _owner.c.project_id)
             .outerjoin(_owner, _owner.c.entity_id == _number.c.dataset_id)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import BigInteger, Connection, Float, Integer, LargeBinary, Table, Text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 Row = tuple[Any, ...]
@@ -51,6 +52,32 @@ def greater_key_wins(columns: Sequence[str], key: str = "wins") -> Merge:
 def insert_rows(session: Session, table: Table, columns: tuple[str, ...], rows: list[Row]) -> None:
     """Insert rows (tuples in the order of `columns`). Effects: does not commit."""
     _run(session, table, columns, rows, None)
+
+
+def append_rows(session: Session, table: Table, columns: tuple[str, ...], rows: list[Row]) -> None:
+    """As `insert_rows`, for tens of thousands: PostgreSQL takes them by COPY in half the time."""
+    connection = session.connection()
+    if connection.dialect.name == "sqlite" or not rows:
+        _run(session, table, columns, rows, None)
+        return
+    statement = f"COPY {table.name} ({_names(columns)}) FROM STDIN (FORMAT BINARY)"
+    dialect: Any = connection.dialect
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types([_array_type(table, name).removesuffix("[]") for name in columns])
+            for row in rows:
+                copy.write_row(row)
+    except dialect.dbapi.Error as error:
+        raise _wrapped(error, dialect) from error
+
+
+def _wrapped(error: Exception, dialect: Any) -> Exception:
+    """What SQLAlchemy would have raised, had the statement gone through it."""
+    made: Exception = DBAPIError.instance(
+        "COPY", None, error, dialect.dbapi.Error, hide_parameters=True, dialect=dialect
+    )
+    return made
 
 
 def merge_rows(

@@ -48,10 +48,24 @@ class Objects:
                     remedy="Set REGISTRY_LEDGER_URL to a folder, or to s3://bucket/folder.",
                 ) from error
 
+    @property
+    def place(self) -> str:
+        """Where they lie, as one text whatever way it was written."""
+        return self.url.rstrip("/") if self.folder is None else str(self.folder)
+
     def put_file(self, name: str, source: Path) -> None:
         """Store a file's bytes under a name; in parts where the file is large."""
         with _as_unavailable(name), source.open("rb") as file:
             obstore.put(self._store, name, cast("BinaryIO", file), chunk_size=_CHUNK_BYTES)
+
+    def put_stream(self, name: str, size: int, file: BinaryIO) -> None:
+        """Store what a file that cannot be rewound still has to give, `size` bytes."""
+        with _as_unavailable(name):
+            if size <= _CHUNK_BYTES:
+                obstore.put(self._store, name, file.read())
+            else:
+                pieces = iter(lambda: file.read(_CHUNK_BYTES), b"")
+                obstore.put(self._store, name, pieces, chunk_size=_CHUNK_BYTES)
 
     def put(self, name: str, content: bytes) -> None:
         """Store bytes under a name."""
@@ -72,6 +86,22 @@ class Objects:
                     raise FileNotFoundError(name)
                 return str(path)
             return cast("BinaryIO", _Reader(obstore.open_reader(self._store, name)))
+
+    def stream(self, name: str) -> tuple[int, Iterator[bytes]]:
+        """How many bytes an object has, and those bytes in pieces. Raises NotFoundError.
+
+        The pieces are of the object as it was when this was called, also where it is replaced or
+        deleted meanwhile; a bucket may raise StorageUnavailableError in between.
+        """
+        with _as_unavailable(name):
+            found = obstore.get(self._store, name)
+            return found.meta["size"], self._pieces(name, found)
+
+    @staticmethod
+    def _pieces(name: str, found: obstore.GetResult) -> Iterator[bytes]:
+        with _as_unavailable(name):
+            for piece in found.stream(min_chunk_size=_CHUNK_BYTES):
+                yield bytes(piece)
 
     def exists(self, name: str) -> bool:
         """Whether there is an object of that name."""

@@ -46,6 +46,7 @@ class TaskKind(StrEnum):
     CARRY_OUT_ERASURE = "erasure.request.carry_out"
     CONCLUDE_ERASURE = "erasure.request.conclude"
     RESUME_ERASURES = "erasure.requests.resume"
+    REDACT_RECORDS = "policy.records.redact"
     SUBJECT_KEYS_ROTATE = "keys.subject.rotate"
     DATA_KEYS_ROTATE = "keys.data.rotate"
     WATCH_DEADLINES = "erasure.deadlines.watch"

@@ -106,11 +106,12 @@ class ManifestShown(BaseModel):
 
 
 class PolicyShown(BaseModel):
-    """The policies in force."""
+    """The policies in force. `refused`: why the files as they are now are not, else null."""
 
     policy: str
     purposes: list[str]
     rules: list[str]
+    refused: str | None
 
 
 class VetAsked(_Asked):
@@ -153,12 +154,26 @@ class DueShown(BaseModel):
     state: Literal["eligible", "held"]
 
 
+class RecordsDueShown(BaseModel):
+    """Rows of one of the registry's own logs that are past their rule.
+
+    `due`: those that the next sweep looks at; `kept`: those that a hold or an open case needs.
+    """
+
+    log: Literal["event_log", "audit_payloads"]
+    rule: str
+    before: datetime
+    due: int
+    kept: int
+
+
 class DueListShown(BaseModel):
-    """Everything that is due, and the rules that are about no batch at all."""
+    """Everything that is due, the rules that are about no batch at all, and the registry's logs."""
 
     policy: str
     due: list[DueShown]
     idle_rules: list[str]
+    records: list[RecordsDueShown]
 
 
 class JudgedShown(BaseModel):

@@ -21,18 +21,20 @@ Name = Annotated[str, Field(max_length=2_048), AfterValidator(_storable)]
 BatchGiven = Name | Annotated[int, Field(ge=1, lt=2**32)]
 
 
-class _Asked(BaseModel):
+class StrictBody(BaseModel):
+    """A body that takes no field it does not know."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class SubjectAsked(_Asked):
+class SubjectAsked(StrictBody):
     """A person, by an identifier that becomes a pseudonym on arrival and is never kept."""
 
     scheme: Word
     value: Name
 
 
-class NewConsent(_Asked):
+class NewConsent(StrictBody):
     """One thing said about a person's consent to a purpose."""
 
     subject: SubjectAsked
@@ -56,7 +58,7 @@ class ConsentsRecorded(BaseModel):
     recorded: int
 
 
-class ConsentAsked(_Asked):
+class ConsentAsked(StrictBody):
     """Where consent to a purpose stands as of a moment, by what was known at another."""
 
     subject: SubjectAsked
@@ -75,7 +77,7 @@ class ConsentShown(BaseModel):
     expires_at: datetime | None
 
 
-class ReceiptAsked(_Asked):
+class ReceiptAsked(StrictBody):
     """Whose receipt is asked for."""
 
     subject: SubjectAsked
@@ -99,7 +101,7 @@ class ImportShown(BaseModel):
     refused: list[RefusedEvent] = Field(default_factory=list)
 
 
-class ItemBody(_Asked):
+class ItemBody(StrictBody):
     """A dataset (with at most a version, or a batch and an ordinal), or a person."""
 
     namespace: Name | None = None
@@ -110,7 +112,7 @@ class ItemBody(_Asked):
     subject: SubjectAsked | None = None
 
 
-class NewHold(_Asked):
+class NewHold(StrictBody):
     """A duty to keep."""
 
     items: list[ItemBody] = Field(min_length=1, max_length=10_000)
@@ -121,7 +123,7 @@ class NewHold(_Asked):
     until: AwareDatetime | None = None
 
 
-class ReasonBody(_Asked):
+class ReasonBody(StrictBody):
     """Why something is asked."""
 
     reason: Words
@@ -159,14 +161,16 @@ class HoldShown(BaseModel):
     lifted_at: datetime | None
 
 
-class _Page(BaseModel):
+class ListPage(BaseModel):
+    """A page of a list: how many there are in all, and how to go on."""
+
     model_config = ConfigDict(populate_by_name=True)
 
     total: int = Field(serialization_alias="totalCount")
     next: str | None = Field(description="Give it as `after` for the page that follows.")
 
 
-class HoldList(_Page):
+class HoldList(ListPage):
     """A page of holds, the newest first."""
 
     holds: list[HoldShown]
@@ -199,26 +203,26 @@ class ViolationShown(BaseModel):
     until: datetime | None
 
 
-class ViolationList(_Page):
+class ViolationList(ListPage):
     """A page of violations, the newest first."""
 
     violations: list[ViolationShown]
 
 
-class WhyBody(_Asked):
+class WhyBody(StrictBody):
     """Why a violation is settled."""
 
     why: Words
 
 
-class AcceptBody(_Asked):
+class AcceptBody(StrictBody):
     """Why a violation is lived with, and until when."""
 
     why: Words
     until: AwareDatetime
 
 
-class NewVerification(_Asked):
+class NewVerification(StrictBody):
     """What a person found when they looked at a recorded fact of a batch."""
 
     namespace: Name

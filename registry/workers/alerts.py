@@ -8,6 +8,9 @@ Rules:
    HMAC-SHA-256 over `id.timestamp.body`.
 3. Any 2xx is delivered; anything else is tried again by the queue, and 410 Gone is not.
 4. An alert says what a violation's row says, which holds no identifier of a person.
+5. Mail goes to one address each, under the same Message-ID at every try (RFC 5322 §3.6.4). What the
+   server refuses is tried again by the queue, which keeps what it gives up. A password is given to
+   a mail server over TLS alone.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import msgspec
 
 from registry.errors import UnavailableError
 from registry.moments import rfc3339
+from registry.policy.alerting import addresses_of
 from registry.rights.violations import ViolationView, read_violation
 from registry.settings import Settings
 from registry.signing import webhook_signature
@@ -39,7 +43,9 @@ def send_alert(context: TaskContext) -> None:
         violation = read_violation(session, str(context.task.payload["violation"]))
     match context.task.payload["way"]:
         case "email":
-            _mail(house.settings, violation)
+            to = str(context.task.payload.get("to", ""))
+            for address in [to] if to else addresses_of(house.settings):
+                _mail(house.settings, violation, address, context.task.id)
         case _:
             _post(house.settings, violation, context.task.id, house.clock())
 
@@ -94,24 +100,30 @@ def _not_delivered(reason: str) -> UnavailableError:
     )
 
 
-def _mail(settings: Settings, violation: ViolationView) -> None:
+def _mail(settings: Settings, violation: ViolationView, address: str, task_id: str) -> None:
     import smtplib
+    import ssl
 
-    if not settings.alert_email:
+    if address not in addresses_of(settings):
         return
     place = urlsplit(settings.smtp_url)
+    host = place.hostname or "localhost"
     message = EmailMessage()
     message["Subject"] = f"Violation: {violation.kind.replace('_', ' ')}"
-    message["From"] = f"registry@{place.hostname or 'localhost'}"
-    message["To"] = ", ".join(part.strip() for part in settings.alert_email.split(","))
+    message["From"] = f"registry@{host}"
+    message["To"] = address
+    message["Date"] = violation.raised_at
+    message["Message-ID"] = f"<{task_id}@{host}>"
     about = f"{violation.namespace} {violation.dataset}" if violation.dataset else "-"
     message.set_content(
         f"{violation.detail}\n\nDataset: {about}\nRaised: {rfc3339(violation.raised_at)}\n"
         f"Violation: {violation.id}\n"
     )
     try:
-        with _server(place.scheme, place.hostname or "localhost", place.port) as server:
+        with _server(place.scheme, host, place.port) as server:
             if place.username:
+                if not isinstance(server.sock, ssl.SSLSocket):
+                    raise _not_delivered("a password would go to the mail server without TLS")
                 server.login(unquote(place.username), unquote(place.password or ""))
             server.send_message(message)
     except (OSError, smtplib.SMTPException) as error:
@@ -127,7 +139,11 @@ def _server(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
     if scheme == "smtps":
         return smtplib.SMTP_SSL(host, port or 465, timeout=TIMEOUT_SECONDS, context=secure)
     server = smtplib.SMTP(host, port or 587, timeout=TIMEOUT_SECONDS)
-    server.ehlo()
-    if server.has_extn("starttls"):
-        server.starttls(context=secure)
+    try:
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=secure)
+    except BaseException:
+        server.close()
+        raise
     return server

@@ -21,12 +21,11 @@ from registry.ledger.erasing import read_holes
 from registry.ledger.record import bind_batch
 from registry.ledger.sums import store_sums, sum_batch
 from registry.policy.alerting import put_alerts
-from registry.policy.disposal import find_due, open_items
-from registry.policy.judge import judge_lineage, raise_found, retention_breaches
-from registry.rights.violations import raise_violation
+from registry.policy.judge import judge_lineage, raise_found
+from registry.policy.judge_again import note_known
 from registry.storage.queue import TaskKind, put_task
 from registry.storage.schedule import Period
-from registry.workers import cases, erasure, upkeep
+from registry.workers import cases, erasure, retention, upkeep
 from registry.workers.alerts import send_alert
 from registry.workers.context import Handler, TaskContext
 
@@ -59,7 +58,10 @@ def bind(context: TaskContext) -> None:
 
 
 def sum_up(context: TaskContext) -> None:
-    """Sum up a bound batch, then what is derived from it; waits for the sums of its inputs."""
+    """Sum up a bound batch, then what is derived from it; waits for the sums of its inputs.
+
+    Only now all is known that its run, and who read it, is judged by.
+    """
     house = context.house
     number = int(str(context.task.payload["batch"]))
     with house.database.read() as session:
@@ -74,6 +76,7 @@ def sum_up(context: TaskContext) -> None:
         if read_holes(session, [number]) != holes:
             # Somebody marked examples as erased meanwhile, and may have summed up without them.
             ask_to_sum(session, number, now=house.clock())
+        note_known(session, number)
         for output in following:
             ask_to_sum(session, output, now=house.clock())
 
@@ -110,23 +113,6 @@ def judge(context: TaskContext) -> None:
     context.conclude(conclude)
 
 
-def sweep_retention(context: TaskContext) -> None:
-    """Open disposal items for what is due, and raise violations for what nothing keeps."""
-    house = context.house
-    policies = house.policies.current()
-    with house.database.read() as session:
-        due = find_due(session, house.ledger, policies, now=house.clock())
-
-    def conclude(session: Session) -> None:
-        now = house.clock()
-        open_items(session, due, policies, actor=SYSTEM, now=now)
-        breaches = retention_breaches(due, policies)
-        raised = [raise_violation(session, each, actor=SYSTEM, now=now) for each in breaches]
-        put_alerts(session, house.settings, [r for r in raised if r is not None], now=now)
-
-    context.conclude(conclude)
-
-
 HANDLERS: Mapping[TaskKind, Handler] = {
     TaskKind.NAMES_REASSIGN: reassign_names,
     TaskKind.BIND_BATCH: bind,
@@ -138,7 +124,8 @@ HANDLERS: Mapping[TaskKind, Handler] = {
     TaskKind.PURGE_INDEX: upkeep.purge_index,
     TaskKind.DISCARD_LEFTOVERS: upkeep.discard_leftovers,
     TaskKind.JUDGE_LINEAGE: judge,
-    TaskKind.SWEEP_RETENTION: sweep_retention,
+    TaskKind.SWEEP_RETENTION: retention.sweep_retention,
+    TaskKind.REDACT_RECORDS: retention.redact_records,
     TaskKind.SEND_ALERT: send_alert,
     TaskKind.CARRY_OUT_ERASURE: erasure.carry_out_erasure,
     TaskKind.CONCLUDE_ERASURE: erasure.conclude_erasure,
@@ -160,4 +147,5 @@ PERIODS: Mapping[TaskKind, Period] = {
     TaskKind.RESUME_ERASURES: Period(timedelta(hours=1)),
     TaskKind.WATCH_DEADLINES: Period(timedelta(hours=6)),
     TaskKind.SHRED_KEYS: Period(timedelta(days=1)),
+    TaskKind.REDACT_RECORDS: Period(timedelta(days=1)),
 }

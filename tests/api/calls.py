@@ -83,7 +83,21 @@ RIGHTS: tuple[Call, ...] = (
     post("/holds/{hold_id}/lift", {"reason": "done"}, f"/api/v1/holds/{_ABSENT}/lift"),
     post("/holds/{hold_id}/lift/approve", None, f"/api/v1/holds/{_ABSENT}/lift/approve"),
     post("/holds/{hold_id}/lift/refuse", None, f"/api/v1/holds/{_ABSENT}/lift/refuse"),
+    get("/restrictions"),
+    post("/restrictions", {"items": [{**CLEAN, "batch": 1}], "reason": "contested"}),
+    post(
+        "/restrictions/{restriction_id}/lift",
+        {"reason": "over"},
+        f"/api/v1/restrictions/{_ABSENT}/lift",
+    ),
+    get("/suppressions"),
+    post(
+        "/suppressions/{suppression_id}/lift",
+        {"reason": "agreed"},
+        f"/api/v1/suppressions/{_ABSENT}/lift",
+    ),
     get("/violations"),
+    get("/violations/feed"),
     get("/violations/{violation_id}", f"/api/v1/violations/{_ABSENT}"),
     *(
         post(f"/violations/{{violation_id}}/{verb}", body, f"/api/v1/violations/{_ABSENT}/{verb}")
@@ -173,6 +187,17 @@ CALLS: tuple[Call, ...] = (
     get("/events/quarantine"),
     post("/events/quarantine/{digest}/release", None, "/api/v1/events/quarantine/{digest}/release"),
     post("/events/quarantine/{digest}/reject", None, "/api/v1/events/quarantine/{digest}/reject"),
+    get("/backups"),
+    post(
+        "/backups",
+        {
+            "id": "b",
+            "kind": "data",
+            "made_at": "2026-03-01T00:00:00Z",
+            "digest": f"sha256:{DIGEST}",
+            "size_bytes": 1,
+        },
+    ),
     get("/tokens"),
     post("/tokens", {"name": "", "roles": ["viewer"]}),
     post("/tokens/{token_id}/revoke", None, "/api/v1/tokens/none/revoke"),

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from registry.actors.tables import Role
-from registry.app import ROUTERS
+from registry.api.routers import ROUTERS
 from registry.request import House
 from tests.api.calls import CALLS, EXEMPT, FOR_EVERYBODY_KNOWN, Call
 from tests.api.town import Town, furnish, open_town, run_of, spoil

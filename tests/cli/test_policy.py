@@ -89,3 +89,37 @@ def test_policies_are_tried(bare_run: Run, environment: Path) -> None:
     broken = bare_run("policy", "test", "own")
     assert broken.code == 1
     assert "use.yaml, line" in broken.err
+
+
+def test_violations_are_written_as_a_feed(run: Run) -> None:
+    feed = run("violations", "feed", "--state", "open", "--json")
+    assert (feed.code, feed.json["items"]) == (0, [])
+    assert feed.json["feed_url"].endswith("/violations/feed?state=open&limit=100")
+    atom = run("violations", "feed", "--atom")
+    assert atom.code == 0
+    assert atom.out.startswith("<?xml")
+    assert run("violations", "feed", "--atom", "--json").code == 2
+
+
+def test_restrictions_and_suppressions_are_listed_placed_and_lifted(
+    run: Run, environment: Path
+) -> None:
+    collected(run, environment)
+    place = ("restrictions", "place", "--reason", "contested")
+    assert run(*place).code == 2
+    assert run(*place, "--dataset", NAME).code == 2
+    of_batch = (*place, "--dataset", NAME, "--batch", "b1", "--ordinal", "0", "--ordinal", "2")
+    made = run(*of_batch, "--subject", "email=ada@example.org", "--json")
+    assert made.code == 0
+    person, examples = made.json["restrictions"]
+    assert (person["kind"], examples["examples"]) == ("subject", 2)
+    assert run("decide", NAME, "--json").json["decision"] == "deny"
+    shown = run("restrictions", "list", "--in-force")
+    assert "s3://lake raw batch 1, 2 examples" in shown.out
+    assert "ada" not in shown.out
+    lifted = run("restrictions", "lift", examples["id"], "--reason", "corrected")
+    assert (lifted.code, "corrected" in lifted.out) == (0, True)
+    assert run("restrictions", "lift", examples["id"], "--reason", "again").code == 1
+    assert len(run("restrictions", "list", "--ended", "--json").json["restrictions"]) == 1
+    assert run("suppressions", "list", "--json").json["suppressions"] == []
+    assert run("suppressions", "lift", examples["id"], "--reason", "consent").code == 1

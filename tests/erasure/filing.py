@@ -35,7 +35,7 @@ def person(number: int = 1) -> tuple[str, str]:
 
 def desk_of(house: House, rules: RequestRules = RULES, render: Render = WRITER) -> Desk:
     """What every step needs, on this house."""
-    return Desk(house.keyring, rules, house.shelf.purposes, render)
+    return Desk(house.keyring, rules, house.policies.current().purposes, render)
 
 
 def filing(*subjects: tuple[str, str], **changed: Any) -> Filing:

@@ -135,7 +135,7 @@ def test_an_objection_is_recorded_for_the_purposes_that_are_named(house: House) 
         named = person_events(session, house.keyring, person(1))
         every = person_events(session, house.keyring, person(2))
     assert [(each.purpose, each.status.value) for each in named] == [("research", "objected")]
-    assert {each.purpose for each in every} == set(house.shelf.purposes.entries)
+    assert {each.purpose for each in every} == set(house.policies.current().purposes.entries)
     assert restricted(house) == 2
 
 

@@ -9,9 +9,11 @@ import msgspec
 import numpy as np
 
 from registry.erasure.coverage import Search, search_coverage
+from registry.erasure.explain import Way
 from registry.erasure.ledger_world import LedgerWorld
 from registry.erasure.reach import Reason, reach
 from registry.erasure.rules import LoadedRules, SharedRules
+from registry.erasure.scope import explain_example
 from registry.erasure.until import until_now
 from registry.ledger.rowmap import NO_PARENT, RowMap
 from registry.storage.database import Database
@@ -275,3 +277,27 @@ def test_what_was_erased_before_is_in_neither_set(case: Case, case_database: Dat
         gone = {case.number(session, "clean"): np.array([0], np.uint32)}
         scope = case.scope(session, "ann", erased_before=lambda _session, _numbers: gone)
         assert case.erased(session, scope) == {"raw": [0, 1], "clean": [1]}
+
+
+def test_the_reason_chain_of_an_example_is_given(case: Case, case_database: Database) -> None:
+    case.enter("raw", [by(), by("ann", text=LONG)])
+    case.enter("other", [by(text=LONG)])
+    case.derive("clean", "other", RowMap.take([0, 0], 1), "transformed")
+    case.run("out", ["clean"], written(case.dataset("out"), "b", exampleCount=4))
+    case.settle()
+    with case_database.read() as session:
+        scope = case.scope(session, "ann")
+        raw, other, clean, out = (
+            case.number(session, name) for name in ("raw", "other", "clean", "out")
+        )
+        ledger = case.house.ledger
+        chain = explain_example(session, ledger, scope, RULES, (clean, 1))
+        assert [(link.way, link.source, link.to, link.role) for link in chain] == [
+            (Way.EXACT_DUPLICATE, (raw, 1), (other, 0), None),
+            (Way.MADE, (other, 0), (clean, 1), "transformed"),
+        ]
+        unknown = explain_example(session, ledger, scope, RULES, (out, 3))
+        assert [link.way for link in unknown[:2]] == [Way.EXACT_DUPLICATE, Way.MADE]
+        assert unknown[-1].way is Way.UNKNOWN_STEP
+        assert unknown[-1].job == f"tests {case.dataset('make-out')}"
+        assert explain_example(session, ledger, scope, RULES, (raw, 1)) == ()

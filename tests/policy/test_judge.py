@@ -18,7 +18,16 @@ from registry.rights.holds import place_hold
 from registry.rights.items import Item
 from registry.rights.tables import DisposalItem, ItemKind
 from registry.storage.columns import table_of
-from tests.ledger.pipelines import NAMESPACE, Pipeline, facet, mapped, model, written
+from tests.ledger.pipelines import (
+    NAMESPACE,
+    Pipeline,
+    digest_of,
+    facet,
+    mapped,
+    model,
+    parquet,
+    written,
+)
 from tests.live import LiveServer
 from tests.policy.asking import allowed, ask, collect, consent, examples
 
@@ -230,3 +239,53 @@ def answers(pipeline: Pipeline) -> list[str]:
     assert answer.status_code == 200, answer.text
     assert all(each["evidence"] for each in answer.json()["findings"])
     return [each["answer"] for each in answer.json()["findings"]]
+
+
+def counted(pipeline: Pipeline) -> dict[str, int]:
+    page = pipeline.client.get("/api/v1/violations").json()
+    return {each["kind"]: each["times"] for each in page["violations"]}
+
+
+def test_a_run_that_was_judged_before_its_input_was_bound_is_judged_again(
+    pipeline: Pipeline,
+) -> None:
+    table = examples(6, [[row // 2] for row in range(6)])
+    late = digest_of(parquet(table))
+    pipeline.run("collect", writes=[written("raw", "b1", examples=late, **SAID)])
+    for number in range(3):
+        consent(pipeline, number, "given")
+    consent(pipeline, 2, "withdrawn", datetime(2026, 1, 20, tzinfo=UTC))
+    train(pipeline, "train")
+    judged_far_ahead(pipeline)
+    assert counted(pipeline) == {}
+    assert pipeline.upload_examples(table) == late
+    pipeline.settle()
+    assert judged(pipeline) == ["withdrawn_consent_used"]
+    assert judged(pipeline) == []
+    assert counted(pipeline) == {"withdrawn_consent_used": 1}
+
+
+def test_a_run_that_read_what_was_made_of_a_late_batch_is_judged_again(pipeline: Pipeline) -> None:
+    table = examples(4, [[0]] * 4)
+    late = digest_of(parquet(table))
+    pipeline.run("collect", writes=[written("raw", "b1", examples=late, **SAID)])
+    consent(pipeline, 0, "refused")
+    pipeline.run("clean", reads=["raw"], writes=[written("clean", "b1", exampleCount=4)])
+    pipeline.run("train", reads=["clean"], writes=[model("m")])
+    pipeline.settle()
+    judged_far_ahead(pipeline)
+    pipeline.upload_examples(table)
+    pipeline.settle()
+    assert "withdrawn_consent_used" in judged(pipeline)
+
+
+def judged_far_ahead(pipeline: Pipeline) -> None:
+    """A round of judging so late that the mark passes every event there is."""
+    house = pipeline.server.registry.house
+    later = house.clock() + timedelta(hours=1)
+    policies = house.policies.current()
+    found = judge_lineage(house.database, house.ledger, house.sweep, policies, now=later)
+    with house.database.write() as session:
+        raise_found(session, found, actor="tests", now=later)
+    again = judge_lineage(house.database, house.ledger, house.sweep, policies, now=later)
+    assert (again.events, again.again.ids) == (0, ())

@@ -237,7 +237,7 @@ def test_consent_is_found_while_keys_rotate_and_after(
     assert stands(admin, 1)["permits"]
     admin.post(PATH, consent(1, "withdrawn", "2026-02-01T00:00:00Z"))
     assert stands(admin, 1)["status"] == "withdrawn"
-    purposes = house.shelf.purposes
+    purposes = house.policies.current().purposes
 
     def table() -> list[tuple[bytes, int]]:
         with house.database.read() as session:
@@ -271,7 +271,7 @@ def test_the_table_of_everybody_says_what_the_rules_say_of_each(house: House) ->
         )
         for _ in range(400)
     ]
-    purposes, now = house.shelf.purposes, house.clock()
+    purposes, now = house.policies.current().purposes, house.clock()
     with house.database.write() as session:
         record_consents(session, house.keyring, purposes, said, actor="tester", now=now)
     with house.database.read() as session:

@@ -225,10 +225,10 @@ def test_terms_follow_the_maps(
     write_batch(admin, "raw", "two", minute=2, license="CC-BY-NC-4.0")
     write_batch(admin, "raw", "three", minute=3)
     with house.database.read() as session:
-        found = terms_of_batches(session, Drawn(drawing), house.shelf.licenses, [3])
+        found = terms_of_batches(session, Drawn(drawing), house.policies.current().licenses, [3])
         assert found[3].terms.commercial_use == commercial
         empty = effective_terms(
-            session, Drawn({}), house.shelf.licenses, dataset_id(NAMESPACE, "raw"), 99
+            session, Drawn({}), house.policies.current().licenses, dataset_id(NAMESPACE, "raw"), 99
         )
     assert empty.terms.is_unknown
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from registry.audit.key_changes import recording_as
@@ -102,3 +103,59 @@ def test_an_erased_record_does_not_come_in_again(
     (raised,) = pipeline.client.get("/api/v1/violations").json()["violations"]
     assert (raised["kind"], raised["batch"]) == ("suppressed_example_sent_again", 1)
     assert raised["facts"] == {"examples": 2}
+
+
+def rows_in_files(house: House) -> tuple[list[list[str | None]], list[list[int]]]:
+    """The ids in each object's examples, and the ordinals in each object's links."""
+    folder = house.ledger.objects.folder
+    assert folder is not None
+    paths = sorted((folder / "objects").rglob("*.parquet"))
+    ids = [pq.read_table(p).column("example_id").to_pylist() for p in paths if "examples" in p.name]
+    links = [pq.read_table(p).column("ordinal").to_pylist() for p in paths if "subjects" in p.name]
+    return sorted(ids, key=str), sorted(links)
+
+
+WHOLE: list[str | None] = [f"doc-{n}" for n in range(5)]
+LEFT = ["doc-0", None, "doc-2", None, "doc-4"]
+
+
+def collect(pipeline: Pipeline, batch: str, digest: str) -> None:
+    pipeline.run(f"collect {batch}", writes=[written("raw", batch, examples=digest)])
+    pipeline.settle()
+
+
+def test_the_object_is_written_again_without_what_was_turned_away(pipeline: Pipeline) -> None:
+    house = pipeline.server.registry.house
+    suppress_both(house)
+    digest = pipeline.upload_examples(examples())
+    for number, batch in enumerate(("one", "two"), 1):
+        collect(pipeline, batch, digest)
+        # Another batch of the same object has the same holes.
+        assert rows_in_files(house) == ([LEFT], [[0, 2, 4]])
+        with house.database.read() as session:
+            marked = restricted_addresses(session, [number])[number].ordinals
+        assert marked is not None
+        assert marked.tolist() == [1, 3]
+    trace = pipeline.trace("raw", address={"batch": 1, "ordinal": 4})
+    assert trace["sources"][0]["example_id"] == "doc-4"
+    for each in pipeline.client.get("/api/v1/suppressions").json()["suppressions"]:
+        path = f"/api/v1/suppressions/{each['id']}/lift"
+        assert pipeline.client.post(path, json={"reason": "new consent"}).status_code == 200
+    # What is sent again after the lift comes in whole.
+    assert pipeline.upload_examples(examples()) == digest
+    collect(pipeline, "three", digest)
+    with house.database.read() as session:
+        assert sorted(restricted_addresses(session, [1, 2, 3])) == [1, 2]
+    assert rows_in_files(house) == (sorted([LEFT, WHOLE], key=str), [[0, 1, 2, 3, 4], [0, 2, 4]])
+    assert locate(pipeline, "ada") == 1
+
+
+def test_an_object_that_another_batch_is_bound_to_stays_beside_the_new_one(
+    pipeline: Pipeline,
+) -> None:
+    house = pipeline.server.registry.house
+    digest = pipeline.upload_examples(examples())
+    collect(pipeline, "one", digest)
+    suppress_both(house)
+    collect(pipeline, "two", digest)
+    assert rows_in_files(house) == (sorted([LEFT, WHOLE], key=str), [[0, 1, 2, 3, 4], [0, 2, 4]])

@@ -8,8 +8,10 @@ from sqlmodel import SQLModel
 
 import registry.app
 from alembic import command
+from registry.policy.watched import WATCHED
 from registry.storage.database import Database
 from registry.storage.migrate import alembic_config
+from registry.storage.revisions import missing_triggers
 
 
 def changed_tables(database: Database) -> set[str]:
@@ -48,4 +50,14 @@ def test_the_audit_log_goes_down_and_up_again(database: Database) -> None:
         with database.write() as session:
             getattr(command, step)(alembic_config(session.connection()), revision)
         assert changed_tables(database) >= (tables if step == "downgrade" else set())
+    assert changed_tables(database) == set()
+
+
+def test_what_watches_facts_goes_down_and_up_again(database: Database) -> None:
+    names = {name for each in WATCHED for name in each.names}
+    for step, revision, missing in [("downgrade", "0011", names), ("upgrade", "head", set())]:
+        with database.write() as session:
+            getattr(command, step)(alembic_config(session.connection()), revision)
+        with database.read() as session:
+            assert set(missing_triggers(session, WATCHED)) == missing
     assert changed_tables(database) == set()
