@@ -222,7 +222,7 @@ def extend_deadline(
             f"and it is {day_of(now).isoformat()}.",
             remedy="Answer it now; it is overdue and stays executable.",
         )
-    due = deadline_of(case, extended=True)
+    first, due = case.due_on, deadline_of(case, extended=True)
     case = change_case(
         session,
         case,
@@ -234,7 +234,16 @@ def extend_deadline(
     )
     facts = {"due": due.due_on.isoformat()}
     add_step(session, case, EntryKind.ERASURE_EXTENDED, actor=actor, now=now, facts=facts)
-    make_letter(session, desk, case, LetterKind.EXTENSION, actor=actor, now=now, reasons=reasons)
+    make_letter(
+        session,
+        desk,
+        case,
+        LetterKind.EXTENSION,
+        actor=actor,
+        now=now,
+        reasons=reasons,
+        extended_from=first,
+    )
     return case
 
 

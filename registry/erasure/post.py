@@ -43,7 +43,11 @@ class LetterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LetterFacts:
-    """What a letter is written from; it holds nothing that was found in the data."""
+    """What a letter is written from; it holds nothing that was found in the data.
+
+    `extended_from`: the end of the first period, in a letter that tells of a longer one. `code`: of
+    the justification of a refusal.
+    """
 
     kind: LetterKind
     request_id: str
@@ -55,6 +59,8 @@ class LetterFacts:
     written_on: date
     needs_identity: bool
     reasons: str | None = None
+    extended_from: date | None = None
+    code: str | None = None
     justification: Justification | None = None
     outcome: RequestState | None = None
     details: tuple[str, ...] = ()
@@ -92,6 +98,7 @@ def make_letter(
     actor: str,
     now: datetime,
     reasons: str | None = None,
+    extended_from: date | None = None,
     justification: Justification | None = None,
     outcome: RequestState | None = None,
     details: tuple[str, ...] = (),
@@ -112,6 +119,8 @@ def make_letter(
         written_on=now.date(),
         needs_identity=not case.is_verified,
         reasons=reasons,
+        extended_from=extended_from,
+        code=case.justification,
         justification=justification,
         outcome=outcome,
         details=details,
