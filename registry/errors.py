@@ -6,6 +6,7 @@
     │   ├── BodyTooLargeError          more bytes than the setting allows
     │   └── UnsupportedEncodingError   a Content-Encoding nobody here reads
     ├── NotFoundError              no such thing, or none that the actor may see
+    │   └── ErasedError                an example that was erased
     ├── ConflictError              the state of a thing does not permit this
     ├── UnauthenticatedError       no token, or none that is valid
     │   └── LogInError                 a log-in that is not taken
@@ -88,6 +89,12 @@ class NotFoundError(RegistryError):
     """There is no such thing, or none that the actor may see."""
 
     code = "not_found"
+
+
+class ErasedError(NotFoundError):
+    """The example was there and was erased: nothing of it is kept but its place."""
+
+    code = "example_erased"
 
 
 class ConflictError(RegistryError):

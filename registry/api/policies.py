@@ -30,7 +30,6 @@ from registry.policy.decision import Rule, outcome_of
 from registry.policy.evaluate import Judged, reasons_of
 from registry.policy.facts import Question
 from registry.policy.manifest import object_name
-from registry.policy.masks import counted
 from registry.policy.policy_set import PolicySet, question_of
 from registry.policy.stream import MEDIA_TYPE, about_of, stream
 from registry.request import CurrentAsker, CurrentHouse, CurrentReader, House, reading_for
@@ -126,7 +125,7 @@ def _shown(answer: Decided) -> DecisionShown:
 
 def _explained(judged: Judged, number: int) -> BatchExplained:
     masks, rows = judged.masks[number], judged.rows[number]
-    counts = counted(masks, rows or 0) or {masks if isinstance(masks, int) else 0: 0}
+    counts = judged.counts_of(number) or {masks if isinstance(masks, int) else 0: 0}
     worst = 0
     for mask in counts:
         worst |= mask
@@ -175,6 +174,7 @@ def _shown_manifest(given: Given) -> ManifestShown:
         allowed=given.allowed,
         withheld=dict(given.withheld),
         observed=dict(given.observed),
+        erased=given.erased,
         mode=subject.mode.value,
         policy=asked.policy,
         namespace=subject.dataset.namespace,

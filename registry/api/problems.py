@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from registry.errors import (
     BodyTooLargeError,
     ConflictError,
+    ErasedError,
     ForbiddenError,
     ForgedRequestError,
     HomeInUseError,
@@ -49,6 +50,7 @@ STATUS: dict[type[RegistryError], int] = {
     BodyTooLargeError: 413,
     UnsupportedEncodingError: 415,
     NotFoundError: 404,
+    ErasedError: 410,
     ConflictError: 409,
     UnauthenticatedError: 401,
     LogInError: 401,

@@ -116,7 +116,13 @@ def _sources(
     recorded = {row["address"]: row for row in rows}
     files = files_of(session, {number for number, _ in sources})
     return [
-        _source(nodes[number], ordinal, recorded.get(number << 32 | ordinal, {}), files)
+        _source(
+            nodes[number],
+            ordinal,
+            recorded.get(number << 32 | ordinal, {}),
+            files,
+            is_erased=(number, ordinal) in trace.erased,
+        )
         for number, ordinal in sources
     ]
 
@@ -126,8 +132,13 @@ def _source(
     ordinal: int,
     row: dict[str, Any],
     files: dict[int, list[BatchFileNode]],
+    *,
+    is_erased: bool,
 ) -> SourceShown:
-    place = place_of(files.get(node.number, ()), ordinal)
+    place = None if is_erased else place_of(files.get(node.number, ()), ordinal)
+    if is_erased:
+        # Until the wipe the index may still know it.
+        row = {}
     return SourceShown(
         batch=node.number,
         batch_name=node.name,
@@ -143,6 +154,7 @@ def _source(
         file=None
         if place is None
         else FileRow(uri=place[0].uri, row=place[1], sha256=place[0].sha256),
+        erased=is_erased,
     )
 
 

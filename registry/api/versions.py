@@ -65,6 +65,7 @@ def recipe(asked: VersionAsked, house: CurrentHouse, session: CatalogSession) ->
                 batch=batch.number,
                 batch_name=batch.name,
                 rows=batch.rows,
+                erased=batch.erased,
                 state=batch.state,
                 files=[
                     FileShown(uri=file.uri, sha256=file.sha256, rows=file.rows)

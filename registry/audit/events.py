@@ -44,6 +44,7 @@ class EntryKind(StrEnum):
     KEY_USES_MOVED = "keys.uses.moved"
     OBJECT_FETCHED = "ledger.object.fetched"
     OBJECTS_EXPIRED = "ledger.objects.expired"
+    EXAMPLES_ERASED = "ledger.examples.erased"
     EXAMPLE_TRACED = "ledger.example.traced"
     SAMPLE_DRAWN = "ledger.sample.drawn"
     SUBJECT_LOCATED = "ledger.subject.located"

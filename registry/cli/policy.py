@@ -83,11 +83,15 @@ def manifest(
     if as_json:
         show_json(answer)
         return
+    erased = []
+    if answer["erased"]:
+        erased.append(("Erased", counted(answer["erased"], "example", "examples")))
     show_facts(
         [
             ("Manifest", answer["manifest"]),
             ("Version", f"{answer['namespace']} {answer['name']}, version {answer['version']}"),
             ("Allowed", counted(answer["allowed"], "example", "examples")),
+            *erased,
             ("Mode", answer["mode"]),
             ("Policy", answer["policy"]),
         ]

@@ -1,7 +1,8 @@
 """Looks whether the ledger holds what the catalog binds: rows in the index, and row maps.
 
 Rules:
-1. A batch that was bound with examples has exactly its rows in the index, and one without has none.
+1. A batch that was bound with examples has exactly its rows in the index, but for those that were
+   erased since, and one without has none.
 2. Each map of a bound batch is there and relates as many rows as was bound.
 3. What lies in the ledger and is bound by nobody is no fault: it is never looked at (DESIGN §2).
 """
@@ -15,6 +16,9 @@ from itertools import islice
 from sqlalchemy import select
 
 from registry.errors import InvalidInputError, NotFoundError
+from registry.ledger.addresses import pack
+from registry.ledger.erasing import read_holes
+from registry.ledger.holes import Holes
 from registry.ledger.sweep import Store, Sweep
 from registry.ledger.tables import BatchBinding, BindingState, MapBinding
 from registry.storage.check import PROBLEM_LIMIT, Finding
@@ -38,11 +42,14 @@ class BoundMap:
 
 @dataclass(frozen=True, slots=True)
 class BoundBatch:
-    """A batch as it was bound. `indexed`: the rows that the index must hold."""
+    """A batch as it was bound. `indexed`: the rows it had in the index; `erased`: which of its
+    ordinals are gone since (Roaring bytes, `holes`), None for none of them.
+    """
 
     number: int
     indexed: int
     maps: tuple[BoundMap, ...]
+    erased: bytes | None = None
 
 
 def check_ledger(database: Database, sweep: Sweep) -> list[Finding]:
@@ -87,9 +94,13 @@ def _page(database: Database, after: int) -> list[BoundBatch]:
         ):
             one = BoundMap(item.position, item.object_name, item.rows, item.size)
             bound.setdefault(item.number, []).append(one)
+        holes = read_holes(session, [row.number for row in rows])
     return [
         BoundBatch(
-            row.number, (row.rows or 0) if row.indexed else 0, tuple(bound.get(row.number, ()))
+            row.number,
+            (row.rows or 0) if row.indexed else 0,
+            tuple(bound.get(row.number, ())),
+            holes[row.number].to_bytes() if row.number in holes else None,
         )
         for row in rows
     ]
@@ -108,14 +119,30 @@ def check_batches(
     rows: list[str] = []
     maps: list[str] = []
     for batch in batches:
-        found = store.index.count(batch.number)
-        if found != batch.indexed:
-            rows.append(
-                f"batch {batch.number} is bound with {batch.indexed} examples, and the index "
-                f"holds {found}"
-            )
+        rows += _wrong_rows(store, batch)
         maps += filter(None, (_wrong_with(store, batch.number, each) for each in batch.maps))
     return tuple(rows), tuple(maps)
+
+
+def _wrong_rows(store: Store, batch: BoundBatch) -> Iterator[str]:
+    found = store.index.count(batch.number)
+    expected, remaining, but = batch.indexed, 0, ""
+    if batch.erased is not None and batch.indexed:
+        holes = Holes.from_bytes(batch.erased)
+        expected -= len(holes)
+        but = f", of which {len(holes)} were erased"
+        at = pack(batch.number, holes.ordinals())
+        remaining = store.index.rows(at, ["address"]).num_rows
+    if remaining:
+        yield (
+            f"the index still holds {remaining} examples of batch {batch.number} that were erased; "
+            "the erasure is not at its end"
+        )
+    if found - remaining != expected:
+        yield (
+            f"batch {batch.number} is bound with {batch.indexed} examples{but}, and the index "
+            f"holds {found - remaining}"
+        )
 
 
 def _wrong_with(store: Store, number: int, bound: BoundMap) -> str | None:

@@ -1,7 +1,7 @@
 """Finds the addresses that a question means: by example id, digest, content or address.
 
 Rules:
-1. Only bound batches count.
+1. Only bound batches count, and of them only what was not erased.
 2. An id, digest or content names the example where it entered. Where the question names another
    dataset, what that example became there is meant.
 3. Content is hashed and forgotten.
@@ -23,6 +23,7 @@ from registry.errors import InvalidInputError, NotFoundError
 from registry.ids import named_id
 from registry.ledger.addresses import pack, unpack
 from registry.ledger.closure import Sets, push_forward
+from registry.ledger.erasing import erased_error, without_holes
 from registry.ledger.opened import Ledger
 from registry.ledger.plan import members_of
 from registry.ledger.tables import BatchBinding, BindingState
@@ -48,16 +49,20 @@ class Question:
 def find_addresses(session: Session, ledger: Ledger, question: Question) -> list[tuple[int, int]]:
     """The addresses that a question means, sorted; at least one.
 
-    Raises NotFoundError where nothing fits, InvalidInputError where not exactly one thing is asked.
+    Raises NotFoundError where nothing fits, ErasedError where what did was erased,
+    InvalidInputError where not exactly one thing is asked.
     """
     members = version_members(session, question.namespace, question.name, question.version)
     if question.address is not None:
         return [_by_address(session, question, members)]
     entered = _entered(session, ledger, question)
-    inside = {n: o for n, o in entered.items() if n in members}
-    if entered and not inside:
-        reached = push_forward(session, ledger.graph, entered).reached
-        inside = {n: o for n, o in reached.items() if n in members}
+    reached = {n: o for n, o in entered.items() if n in members}
+    if entered and not reached:
+        pushed = push_forward(session, ledger.graph, entered).reached
+        reached = {n: o for n, o in pushed.items() if n in members}
+    inside = without_holes(session, reached)
+    if reached and not inside:
+        raise erased_error(min(reached))
     found = [(n, int(row)) for n, o in sorted(inside.items()) for row in o.tolist()]
     if not found:
         raise NotFoundError(
@@ -156,11 +161,19 @@ def _entered(session: Session, ledger: Ledger, question: Question) -> Sets:
                 remedy="Give example_id, digest, content or address.",
             )
         hits = ledger.index.find_digests([ledger.digests.keyed(digest)])
-    return bound_sets(session, hits.addresses)
+    return bound_sets(session, hits.addresses, also_erased=True)
 
 
-def bound_sets(session: Session, addresses: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> Sets:
-    """Addresses as sorted ordinals for each batch, of bound batches only (rule 1)."""
+def bound_sets(
+    session: Session,
+    addresses: np.ndarray[tuple[int], np.dtype[np.uint64]],
+    *,
+    also_erased: bool = False,
+) -> Sets:
+    """Addresses as sorted ordinals for each batch, of bound batches only (rule 1).
+
+    `also_erased`: those too that were erased, of which the index may still know for a while.
+    """
     numbers, ordinals = unpack(np.unique(addresses))
     wanted = np.unique(numbers).tolist()
     bound: set[int] = set()
@@ -172,7 +185,8 @@ def bound_sets(session: Session, addresses: np.ndarray[tuple[int], np.dtype[np.u
             )
         )
         bound.update(rows.scalars())
-    return {n: ordinals[numbers == n] for n in wanted if n in bound}
+    found = {n: ordinals[numbers == n] for n in wanted if n in bound}
+    return found if also_erased else without_holes(session, found)
 
 
 def sets_size(sets: Sets) -> int:

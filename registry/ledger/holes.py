@@ -77,6 +77,24 @@ class Holes:
         first, ordinal = _bounds(first, ordinal)
         return None if ordinal in self else self.left(first, ordinal)
 
+    def ordinals_at(self, rows: object) -> Ordinals:
+        """The ordinals at `rows` (n whole numbers) of the rows that are left, counted from 0.
+
+        The inverse of `row`; n uint32, in the order of `rows`.
+        """
+        asked = as_positions(rows, MOST, "rows").astype(np.int64)
+        holes = self.ordinals().astype(np.int64)
+        # Before the hole number i stand holes[i] - i rows that are left.
+        before = np.searchsorted(holes - np.arange(holes.size), asked, side="right")
+        return (asked + before).astype(np.uint32)
+
+    def is_left(self, rows: int) -> npt.NDArray[np.bool_]:
+        """For each ordinal below `rows` whether it is still there; `rows` booleans."""
+        left = np.ones(rows, np.bool_)
+        holes = self.ordinals()
+        left[holes[holes < rows]] = False
+        return left
+
     def to_bytes(self) -> bytes:
         """The portable Roaring bytes (rule 3); equal for equal sets."""
         packed = self._erased.copy()

@@ -24,6 +24,7 @@ from registry.catalog.tables import Dataset, Job, Run, RunFacet
 from registry.catalog.version_tables import Batch, DatasetVersion, ExternalVersion, RunRead
 from registry.errors import NotFoundError
 from registry.ids import named_id
+from registry.ledger.erasing import read_holes
 from registry.ledger.find import current_version, version_members
 from registry.ledger.opened import Ledger
 from registry.ledger.source_files import BatchFileNode, files_of
@@ -72,11 +73,12 @@ class MadeBy:
 
 @dataclass(frozen=True, slots=True)
 class MemberBatch:
-    """A batch of the version with its files."""
+    """A batch of the version with its files. `erased`: how many of its rows were erased."""
 
     number: int
     name: str
     rows: int | None
+    erased: int
     state: str | None
     files: tuple[BatchFileNode, ...]
     objects: tuple[MadeBy, ...]
@@ -168,11 +170,13 @@ def _member_batches(
 ) -> tuple[MemberBatch, ...]:
     nodes = ledger.graph.nodes(session, members)
     files, objects = files_of(session, members), _objects(session, members)
+    holes = read_holes(session, members)
     return tuple(
         MemberBatch(
             number,
             nodes[number].name,
             nodes[number].rows,
+            len(holes.get(number, ())),
             nodes[number].state,
             tuple(files.get(number, ())),
             tuple(objects.get(number, ())),

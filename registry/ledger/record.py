@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,9 @@ from registry.ledger.bindings import (
 )
 from registry.ledger.columns import EXAMPLES, SUBJECTS
 from registry.ledger.door import NOBODY, Ordinals, find_suppressed, without
+from registry.ledger.erasing import read_holes
 from registry.ledger.expire import EXPIRES_AFTER, object_name
+from registry.ledger.holes import Holes
 from registry.ledger.opened import Ledger
 from registry.ledger.parents import compile_parents
 from registry.ledger.plan import (
@@ -193,6 +197,7 @@ def _bind_alone(
             select(_binding.c.state).where(_binding.c.number == number)
         ).scalar_one_or_none()
         plan = plan_binding(session, number, match=ledger.match)
+        erased = _erased_of(session, plan.examples) if isinstance(plan, BindPlan) else NOBODY
     if state == BindingState.BOUND or plan is None:
         conclude(lambda _session: None)
         return None if plan is None else BindingState.BOUND
@@ -204,7 +209,16 @@ def _bind_alone(
             conclude(lambda session: note_failed(session, number, plan.detail, now))
             return BindingState.FAILED
         case BindPlan():
-            return _bind(ledger, plan, now, conclude)
+            return _bind(ledger, plan, erased, now, conclude)
+
+
+def _erased_of(session: Session, examples: FoundObject | None) -> Ordinals:
+    """Which rows of an object were erased from batches that it was bound to before."""
+    if examples is None:
+        return NOBODY
+    query = select(_binding.c.number).where(_binding.c.object_id == examples.id)
+    holes = read_holes(session, session.execute(query).scalars())
+    return reduce(or_, holes.values(), Holes()).ordinals()
 
 
 def _note_waiting(session: Session, ledger: Ledger, plan: Waiting, now: datetime) -> None:
@@ -218,6 +232,7 @@ def _note_waiting(session: Session, ledger: Ledger, plan: Waiting, now: datetime
 def _bind(
     ledger: Ledger,
     plan: BindPlan,
+    erased: Ordinals,
     now: datetime,
     conclude: Callable[[Callable[[Session], None]], None],
 ) -> BindingState:
@@ -233,6 +248,7 @@ def _bind(
     if plan.examples is not None:
         rows_at, links_at = (object_name(plan.examples.id, p) for p in ("examples", "subjects"))
         away = find_suppressed(ledger.objects, rows_at, links_at, ledger.door)
+        away = np.union1d(away, erased)
         _append_examples(ledger, plan.number, plan.examples, away)
 
     def work(session: Session) -> None:

@@ -2,7 +2,8 @@
 
 Rules:
 1. The same version, size and seed draw the same examples: ordinals are drawn without repetition
-   from the members in membership order, by NumPy's PCG64.
+   from the members in membership order, by NumPy's PCG64, until one of them is erased: there are
+   fewer to draw from then.
 2. A source example's file row is read again and hashed where the server may read the file; the
    keyed digest recorded at entry says whether it is still the same.
 """
@@ -17,7 +18,9 @@ import numpy as np
 from sqlmodel import Session
 
 from registry.errors import ConflictError
+from registry.ledger.erasing import read_holes
 from registry.ledger.find import version_members
+from registry.ledger.holes import Holes
 from registry.ledger.opened import Ledger
 from registry.ledger.source_files import files_of, place_of, readable_path, row_digests
 from registry.ledger.trace import BackwardTrace, trace_back
@@ -68,15 +71,18 @@ def draw_sample(
             f"such as batch {unbound[0]}.",
             remedy="Send what they wait for; see the batches of the dataset.",
         )
-    ends = np.cumsum([nodes[n].rows or 0 for n in members], dtype=np.int64)
+    holes = read_holes(session, members)
+    left = [(nodes[n].rows or 0) - len(holes.get(n, ())) for n in members]
+    ends = np.cumsum(left, dtype=np.int64)
     population = int(ends[-1]) if len(ends) else 0
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = generator.choice(population, size=min(size, population), replace=False, shuffle=True)
     items = []
     for position in drawn.tolist() if population else []:
         place = int(np.searchsorted(ends, position, side="right"))
-        ordinal = position - int(ends[place - 1] if place else 0)
-        trace = trace_back(session, ledger.graph, members[place], ordinal)
+        number, row = members[place], position - int(ends[place - 1] if place else 0)
+        ordinal = int(holes.get(number, Holes()).ordinals_at([row])[0])
+        trace = trace_back(session, ledger.graph, number, ordinal)
         items.append(SampleItem(trace, _read_again(session, ledger, trace, file_roots)))
     return Sample(tuple(items), population)
 

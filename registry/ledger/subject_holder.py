@@ -5,6 +5,8 @@ Rules (`registry.keys.holders`):
    dropped in a transaction that holds the new version. In between look-ups find either.
 2. A batch was written under one version, so what is there of the new version while the old one is
    there too is the rest of a broken move: it is dropped first, and the move begins again.
+3. A key of an example that is erased meanwhile does not come back: marks are read after the append,
+   and the erasure takes away what came before it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from sqlalchemy import select
 
 from registry.keys.tables import Purpose
 from registry.keys.versions import require_live
+from registry.ledger.addresses import pack
+from registry.ledger.erasing import read_holes
 from registry.ledger.opened import Ledger
 from registry.ledger.tables import BatchBinding, BindingState
 from registry.storage.columns import table_of
@@ -56,12 +60,19 @@ class LedgerSubjectKeys:
             for rows in self._under(number, from_version):
                 self._ledger.index.drop_subject_keys(to_version, number)
                 self._ledger.index.append_subjects(_translated(rows, to_version, translate))
+                self._erase_again(number)
                 with self._database.write() as session:
                     require_live(session, Purpose.SUBJECT, to_version)
                     self._ledger.index.drop_subject_keys(from_version, number)
                 moved += rows.num_rows
                 progress(moved)
         return moved
+
+    def _erase_again(self, number: int) -> None:
+        with self._database.read() as session:
+            holes = read_holes(session, [number])
+        if number in holes:
+            self._ledger.index.erase(pack(number, holes[number].ordinals()))
 
     def _batches(self) -> list[int]:
         with self._database.read() as session:

@@ -49,9 +49,10 @@ class Summed:
     numbers: Mapping[str, Whole]
 
     def to_parquet(self) -> bytes:
-        """The columns as the bytes of a Parquet file."""
+        """The columns as the bytes of a Parquet file; a value that no row has is not in it."""
         arrays: dict[str, pa.Array] = {}
-        for name, text in self.texts.items():
+        for name, each in self.texts.items():
+            text = _used(each)
             codes = pa.array(text.codes, mask=text.codes < 0)
             arrays[name] = pa.DictionaryArray.from_arrays(codes, pa.array(text.values, pa.string()))
         for name, number in self.numbers.items():
@@ -60,6 +61,39 @@ class Summed:
         sink = io.BytesIO()
         pq.write_table(table, sink, compression="zstd")
         return sink.getvalue()
+
+
+def _used(text: Texts) -> Texts:
+    """The column without values that no row has."""
+    counts = np.bincount(text.codes + 1, minlength=len(text.values) + 1)[1:]
+    used = np.flatnonzero(counts)
+    if used.size == len(text.values):
+        return text
+    places = np.full(len(text.values) + 1, -1, np.int32)
+    places[used] = np.arange(used.size, dtype=np.int32)
+    return Texts(places[text.codes], tuple(text.values[place] for place in used.tolist()))
+
+
+def blanked(columns: Summed, ordinals: npt.NDArray[np.uint32]) -> Summed:
+    """The columns in which these rows have nothing recorded: what is kept of erased ones."""
+    at = ordinals[ordinals < columns.rows]
+    texts: dict[str, Texts] = {}
+    for name, text in columns.texts.items():
+        codes = text.codes.copy()
+        codes[at] = -1
+        texts[name] = _used(Texts(codes, text.values))
+    numbers: dict[str, Whole] = {}
+    for name, number in columns.numbers.items():
+        numbers[name] = number.copy()
+        numbers[name][at] = ABSENT
+    return Summed(columns.rows, texts, numbers)
+
+
+def taken(columns: Summed, rows: npt.NDArray[np.bool_]) -> Summed:
+    """The columns of some rows alone; `rows`: one truth value for each."""
+    texts = {n: Texts(text.codes[rows], text.values) for n, text in columns.texts.items()}
+    numbers = {name: number[rows] for name, number in columns.numbers.items()}
+    return Summed(int(rows.sum()), texts, numbers)
 
 
 def read_together(sources: Sequence[Source]) -> Summed:

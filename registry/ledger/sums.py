@@ -7,6 +7,7 @@ Rules (DESIGN §2):
 2. A row with several parents has a value where they agree, else `(mixed)`.
 3. Sums are computed whole, never changed by a difference; what nobody recorded is counted under
    the empty value, which is not zero (DESIGN §1.8).
+4. Erased examples are counted nowhere, and their rows among the columns hold nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from sqlmodel import Session
 from registry.errors import NotFoundError
 from registry.ledger.addresses import unpack
 from registry.ledger.batches import BatchNode, MapNode
+from registry.ledger.erasing import read_holes
+from registry.ledger.holes import Holes
 from registry.ledger.opened import Ledger
 from registry.ledger.rowmap import Role
 from registry.ledger.summed import (
@@ -34,8 +37,10 @@ from registry.ledger.summed import (
     Summed,
     TextBuilder,
     Texts,
+    blanked,
     filled,
     read_together,
+    taken,
     through_map,
 )
 from registry.ledger.tables import BatchSum
@@ -72,15 +77,20 @@ def sum_batch(session: Session, ledger: Ledger, number: int) -> list[Sum] | None
     node = ledger.graph.nodes(session, [number]).get(number)
     if node is None or not node.is_bound or node.rows is None:
         return None
-    columns = batch_columns(ledger, node)
+    holes = read_holes(session, [number]).get(number)
+    columns = batch_columns(ledger, node, holes)
     if columns is None:
         return None
     ledger.objects.put(columns_name(number), columns.to_parquet())
+    if holes is not None:
+        columns = taken(columns, holes.is_left(columns.rows))
     return list(sums_of(columns))
 
 
-def batch_columns(ledger: Ledger, node: BatchNode) -> Summed | None:
+def batch_columns(ledger: Ledger, node: BatchNode, holes: Holes | None = None) -> Summed | None:
     """The summed columns of a batch, one row for each ordinal; None where an input has none yet.
+
+    The rows of `holes` hold nothing.
 
     Cost: 4 bytes a row and text column, 8 a row and number, of the batch and of one map's inputs.
     """
@@ -93,7 +103,7 @@ def batch_columns(ledger: Ledger, node: BatchNode) -> Summed | None:
         if gathered is None:
             return None
         columns = filled(columns, gathered)
-    return columns
+    return columns if holes is None else blanked(columns, holes.ordinals())
 
 
 def _recorded(ledger: Ledger, node: BatchNode, rows: int) -> Summed:

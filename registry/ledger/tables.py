@@ -9,7 +9,16 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 from registry.storage.columns import Moment, Sha256
@@ -97,6 +106,16 @@ class MapInput(SQLModel, table=True):
     input_number: int = Field(sa_column=Column(BigInteger, nullable=False))
     first: int = Field(sa_column=Column(BigInteger, nullable=False))
     rows: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class BatchHole(SQLModel, table=True):
+    """The erased ordinals of a batch (`registry.ledger.holes`), and how many; they only grow."""
+
+    __tablename__ = "batch_hole"
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    holes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    erased: int = Field(sa_column=Column(BigInteger, nullable=False))
+    changed_at: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 
 class BatchSum(SQLModel, table=True):

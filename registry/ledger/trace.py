@@ -7,6 +7,8 @@ Rules (DESIGN §1.4, §1.5, §2):
 3. A version holds an example when its batch is a member. Whether a run saw it follows from the
    version that the run read: saw, did not see; unknown where no version is known, or where the
    batch was there before the run read but we knew of it only later.
+4. An erased example has no trace of its own, and is still a step on the way of others. What became
+   of an example is counted without what was erased since; who saw it has seen it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from sqlmodel import Session
 from registry.errors import InvalidInputError
 from registry.ledger.batches import BatchGraph, BatchNode
 from registry.ledger.closure import Sets, is_source, parents, push_forward, single
+from registry.ledger.erasing import erased_error, read_holes, without_holes
 from registry.storage.bulk import TypedColumn, select_by_ids, select_by_rows
 
 STEPS_LIMIT = 10_000
@@ -46,7 +49,9 @@ class UnknownStep:
 
 @dataclass(slots=True)
 class BackwardTrace:
-    """The way of one example back. `cut`: there were more than `STEPS_LIMIT` steps."""
+    """The way of one example back. `cut`: there were more than `STEPS_LIMIT` steps; `erased`: those
+    of the sources of which nothing is kept.
+    """
 
     example: Address
     nodes: dict[int, BatchNode] = field(default_factory=dict)
@@ -54,6 +59,7 @@ class BackwardTrace:
     sources: list[Address] = field(default_factory=list)
     unknown: list[UnknownStep] = field(default_factory=list)
     cut: bool = False
+    erased: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +89,24 @@ class ForwardTrace:
 def trace_back(session: Session, graph: BatchGraph, number: int, ordinal: int) -> BackwardTrace:
     """The way of one example back to its sources (rules 1 and 2).
 
-    Raises NotFoundError for a batch that is not there, InvalidInputError for an ordinal outside it.
-    Cost: one row group of each map on the way, and four queries for each level of new batches.
+    Raises NotFoundError for a batch that is not there, ErasedError for an example that was erased,
+    InvalidInputError for an ordinal outside the batch. Cost: one row group of each map on the way,
+    four queries for each level of new batches, and one for what was erased.
     """
     node = graph.node(session, number)
     _check_ordinal(node, ordinal)
     trace = BackwardTrace((number, ordinal), {number: node})
-    frontier: list[Address] = [(number, ordinal)]
+    _walk_back(session, graph, trace)
+    asked = {number, *(batch for batch, _ in trace.sources)}
+    holes = read_holes(session, asked)
+    if number in holes and ordinal in holes[number]:
+        raise erased_error(number, ordinal)
+    trace.erased = frozenset(a for a in trace.sources if a[0] in holes and a[1] in holes[a[0]])
+    return trace
+
+
+def _walk_back(session: Session, graph: BatchGraph, trace: BackwardTrace) -> None:
+    frontier: list[Address] = [trace.example]
     seen = set(frontier)
     while frontier:
         following: list[Address] = []
@@ -97,7 +114,7 @@ def trace_back(session: Session, graph: BatchGraph, number: int, ordinal: int) -
         for address in frontier:
             if len(trace.steps) >= STEPS_LIMIT:
                 trace.cut = True
-                return trace
+                return
             for step in _steps_from(trace, graph, address):
                 trace.steps.append(step)
                 for source in step.sources:
@@ -106,7 +123,6 @@ def trace_back(session: Session, graph: BatchGraph, number: int, ordinal: int) -
                         following.append(source)
         frontier = following
     trace.nodes |= graph.nodes(session, {batch for batch, _ in seen} - set(trace.nodes))
-    return trace
 
 
 def _steps_from(trace: BackwardTrace, graph: BatchGraph, address: Address) -> Iterable[Step]:
@@ -142,9 +158,14 @@ def _check_ordinal(node: BatchNode, ordinal: int) -> None:
 
 
 def trace_forward(session: Session, graph: BatchGraph, number: int, ordinal: int) -> ForwardTrace:
-    """Everything that one example became part of: batches, versions and models (rule 3)."""
+    """Everything that one example became part of: batches, versions and models (rules 3 and 4).
+
+    Raises as `trace_back`.
+    """
     node = graph.node(session, number)
     _check_ordinal(node, ordinal)
+    if not without_holes(session, single(number, ordinal)):
+        raise erased_error(number, ordinal)
     closure = push_forward(session, graph, single(number, ordinal))
     nodes = graph.nodes(session, closure.reached)
     numbers = sorted(closure.reached)
@@ -152,7 +173,8 @@ def trace_forward(session: Session, graph: BatchGraph, number: int, ordinal: int
     unknown = [
         UnknownStep(batch, dataset_id) for batch, dataset_id in owed_forward(session, numbers)
     ]
-    return ForwardTrace((number, ordinal), nodes, closure.reached, versions, models, unknown)
+    reached = without_holes(session, closure.reached)
+    return ForwardTrace((number, ordinal), nodes, reached, versions, models, unknown)
 
 
 _OWED_FORWARD = """

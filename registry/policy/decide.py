@@ -87,7 +87,8 @@ class Decided:
 @dataclass(frozen=True, slots=True)
 class Given:
     """A manifest as it was given. `withheld` and `observed`: examples by rule, each counted once;
-    `observed` are those that enforcement would withhold and this project's mode does not.
+    `observed` are those that enforcement would withhold and this project's mode does not. `erased`:
+    examples that were erased, which are neither.
     """
 
     digest: str
@@ -96,6 +97,7 @@ class Given:
     allowed: int
     withheld: Mapping[str, int]
     observed: Mapping[str, int]
+    erased: int
 
 
 def find_subject(session: Session, namespace: str, name: str, version: int | None) -> Subject:
@@ -220,15 +222,27 @@ def manifest_of(
     allowed, withheld = principal(counts, bits)
     kept = {mask: count for mask, count in counts.items() if not mask & bits}
     _, observed = principal(kept, 0xFFFF_FFFF)
-    given = Given(digest_of(data), subject, file, allowed, _by_rule(withheld), _by_rule(observed))
+    given = Given(
+        digest_of(data),
+        subject,
+        file,
+        allowed,
+        _by_rule(withheld),
+        _by_rule(observed),
+        judged.erased,
+    )
     return given, data
 
 
 def _part(number: int, judged: Judged, bits: int) -> Part:
     masks, rows = judged.masks[number], judged.rows[number] or 0
+    holes = judged.holes.get(number)
     if isinstance(masks, int):
-        return whole_part(number, rows, allowed=not masks & bits)
-    return part_of(number, (masks & np.uint32(bits)) == 0)
+        if holes is None or masks & bits:
+            return whole_part(number, rows, allowed=not masks & bits)
+        return part_of(number, holes.is_left(rows))
+    is_allowed = (masks & np.uint32(bits)) == 0
+    return part_of(number, is_allowed if holes is None else is_allowed & holes.is_left(masks.size))
 
 
 def _by_rule(counts: Mapping[tuple[Rule, Outcome], int]) -> dict[str, int]:
@@ -267,6 +281,7 @@ def record_manifest(session: Session, given: Given, *, actor: str, now: datetime
         "mode": asked.mode,
         "allowed": given.allowed,
         "withheld": sum(given.withheld.values()),
+        "erased": given.erased,
     }
     append_entries(session, [Entry(EntryKind.MANIFEST_GIVEN, actor, facts)], at=now)
 

@@ -5,16 +5,19 @@ Rules:
 2. An example is judged by its batch and by all it was made of; nothing is lost on the way
    (`steps`, `through`).
 3. What is not bound has no examples that could be named: a pending batch is cannot_tell.
+4. An erased example is neither allowed nor withheld. What was made of it and is still there keeps
+   what its batch says, and of its people nobody can tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from registry.ledger.addresses import unpack
+from registry.ledger.holes import Holes
 from registry.ledger.opened import Ledger
 from registry.ledger.sweep import Store, Sweep
 from registry.policy.decision import Outcome, Reason, Rule, bit
@@ -57,7 +60,7 @@ class Judged:
     """What came of it: the masks of each member, in membership order, and what was said why.
 
     `rows`: of each member, None where nobody counted them; `told`: a fact for each (rule, outcome);
-    `by_batch`: what each batch of the graph said itself.
+    `by_batch`: what each batch of the graph said itself; `holes`: of members, what was erased.
     """
 
     members: tuple[int, ...]
@@ -65,6 +68,7 @@ class Judged:
     rows: Mapping[int, int | None]
     told: Told
     by_batch: Mapping[int, Told]
+    holes: Mapping[int, Holes] = field(default_factory=dict)
 
     def told_of(self, number: int) -> Told:
         """A fact for each rule of one batch; what it inherits has that of the whole version."""
@@ -75,14 +79,25 @@ class Judged:
         """How many examples have each mask; 0 for those of which nobody counted the examples."""
         found: dict[int, int] = {}
         for number in self.members:
-            masks, rows = self.masks[number], self.rows[number]
-            if isinstance(masks, int):
-                mask = normal_mask(masks)
-                found[mask] = found.get(mask, 0) + (rows or 0)
-                continue
-            for mask, count in counted(masks, masks.size).items():
+            for mask, count in self.counts_of(number).items():
                 found[mask] = found.get(mask, 0) + count
         return found
+
+    def counts_of(self, number: int) -> dict[int, int]:
+        """As `counts`, of one member; what was erased is not among them (rule 4)."""
+        masks, rows = self.masks[number], self.rows[number] or 0
+        holes = self.holes.get(number)
+        if holes is not None and not holes.left(0, rows):
+            return {}
+        if isinstance(masks, int):
+            return {normal_mask(masks): rows if holes is None else holes.left(0, rows)}
+        left = masks if holes is None else masks[holes.is_left(masks.size)]
+        return counted(left, left.size)
+
+    @property
+    def erased(self) -> int:
+        """How many examples of the members were erased."""
+        return sum(map(len, self.holes.values()))
 
 
 def evaluate(
@@ -115,7 +130,8 @@ def evaluate(
     told: Told = {}
     for number in steps.order:
         told = by_batch[number] | told
-    return Judged(members, found, rows, told, by_batch)
+    holes = {n: each for n in members if (each := batches[n].holes) is not None}
+    return Judged(members, found, rows, told, by_batch, holes)
 
 
 def _judged_alone(

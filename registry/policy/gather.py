@@ -22,6 +22,8 @@ from sqlmodel import Session
 
 from registry.catalog.lookup import facets_kept
 from registry.ledger.addresses import unpack
+from registry.ledger.erasing import read_holes
+from registry.ledger.holes import Holes
 from registry.ledger.opened import Ledger
 from registry.moments import from_micros
 from registry.policy.facts import BatchFacts, Question
@@ -64,6 +66,7 @@ class BatchRead:
     """A batch as it is judged. `rows` None: nobody counted them. `is_pending`: not bound yet.
 
     `marks`: what single examples have; `own_licenses`: its examples may have licences of their own.
+    `holes`: which of its examples were erased.
     """
 
     number: int
@@ -73,6 +76,7 @@ class BatchRead:
     is_pending: bool
     marks: Marks
     own_licenses: bool
+    holes: Holes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class _Around:
         self._held = _held(session, numbers, question)
         self._suppressed = _suppressed(session, ledger, question)
         self._licenses = _recorded_licenses(session, numbers)
+        self._holes = read_holes(session, numbers)
         self._last_read = _last_reads(session, policies, datasets)
 
     def batch(self, steps: Steps, number: int, row: Any) -> BatchRead:
@@ -173,6 +178,7 @@ class _Around:
             not node.is_bound,
             marks,
             own and node.is_bound and not node.maps and row[16] is not None,
+            self._holes.get(number),
         )
 
     def _facts(self, row: Any) -> BatchFacts:

@@ -90,6 +90,7 @@ class SourceShown(BaseModel):
     license: str | None
     legal_basis: str | None
     file: FileRow | None
+    erased: bool = Field(description="It was erased: nothing but its place is kept.")
 
 
 class UnknownShown(BaseModel):
@@ -267,7 +268,8 @@ class MemberShown(BaseModel):
 
     batch: int
     batch_name: str
-    rows: int | None
+    rows: int | None = Field(description="Erased ones included, which keep their place.")
+    erased: int = Field(description="How many of them were erased.")
     state: str | None = Field(description="pending, bound or failed; null: not looked at yet.")
     files: list[FileShown]
     objects: list[ObjectShown]

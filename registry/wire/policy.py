@@ -87,13 +87,14 @@ class ManifestBatch(BaseModel):
 
 class ManifestShown(BaseModel):
     """A manifest. `withheld` by rule, each example once; `observed`: what enforcement would
-    withhold too, and this project's mode does not.
+    withhold too, and this project's mode does not; `erased`: examples that are there no more.
     """
 
     manifest: str
     allowed: int
     withheld: dict[str, int]
     observed: dict[str, int]
+    erased: int
     mode: Literal["observe", "warn", "enforce"]
     policy: str
     namespace: str

@@ -17,6 +17,7 @@ from registry.audit.journal import Entry, append_entries
 from registry.catalog.owners import reassign_some
 from registry.keys.tables import Purpose
 from registry.ledger.bindings import ask_to_sum
+from registry.ledger.erasing import read_holes
 from registry.ledger.record import bind_batch
 from registry.ledger.sums import store_sums, sum_batch
 from registry.policy.alerting import put_alerts
@@ -62,6 +63,7 @@ def sum_up(context: TaskContext) -> None:
     house = context.house
     number = int(str(context.task.payload["batch"]))
     with house.database.read() as session:
+        holes = read_holes(session, [number])
         sums = sum_batch(session, house.ledger, number)
         following = house.ledger.graph.outputs(session, [number]).get(number, [])
 
@@ -69,6 +71,9 @@ def sum_up(context: TaskContext) -> None:
         if sums is None:
             return
         store_sums(session, number, sums)
+        if read_holes(session, [number]) != holes:
+            # Somebody marked examples as erased meanwhile, and may have summed up without them.
+            ask_to_sum(session, number, now=house.clock())
         for output in following:
             ask_to_sum(session, output, now=house.clock())
 
