@@ -27,13 +27,13 @@ from registry.storage.database import Database
 
 EXPIRES_AFTER = timedelta(days=7)
 _OBJECTS_AT_ONCE = 500
-_FOLDER = "objects"
+FOLDER = "objects"
 _object = table_of(LedgerObject)
 
 
 def object_name(object_id: str, part: str) -> str:
     """Where a part (`examples`, `subjects`, `row_map`, `parents`) of an object lies."""
-    return f"{_FOLDER}/{object_id}/{part}.parquet"
+    return f"{FOLDER}/{object_id}/{part}.parquet"
 
 
 def expire_objects(
@@ -50,7 +50,7 @@ def expire_objects(
     gone = 0
     while ids := database.transact(lambda session: _drop_rows(session, now)):
         for object_id in ids:
-            _drop_parts(ledger, ledger.objects.names(f"{_FOLDER}/{object_id}"))
+            _drop_parts(ledger, ledger.objects.names(f"{FOLDER}/{object_id}"))
         gone += len(ids)
         report(f"{gone} objects expired")
     return gone + _drop_orphans(ledger, database, now, report)
@@ -76,10 +76,13 @@ def _drop_orphans(
 ) -> int:
     """Rule 2. Cost: a listing of all objects."""
     parts: dict[str, list[str]] = {}
-    for name in ledger.objects.names(_FOLDER):
-        object_id = name.removeprefix(f"{_FOLDER}/").partition("/")[0]
+    for name in ledger.objects.names(FOLDER):
+        object_id = name.removeprefix(f"{FOLDER}/").partition("/")[0]
         if _made_at(object_id) < now - EXPIRES_AFTER:
             parts.setdefault(object_id, []).append(name)
+    for name in list(ledger.objects.broken_off(FOLDER)):
+        if _made_at(name.removeprefix(f"{FOLDER}/").partition("/")[0]) < now - EXPIRES_AFTER:
+            ledger.objects.drop_broken_off(name)
     ids = sorted(parts)
     gone = 0
     for start in range(0, len(ids), _OBJECTS_AT_ONCE):

@@ -102,8 +102,8 @@ def wipe(
         return Wiped(0, 0)
     with database.read() as session:
         _check_marked(session, marked)
-        named = _parents_objects(session, ledger, marked)
-        own = _examples_objects(session, marked)
+        named = parents_objects(session, ledger, marked)
+        own = examples_objects(session, marked)
     written = 0
     for done, (object_id, naming) in enumerate(sorted(named.items()), 1):
         with turns.alone(_turn_of(object_id)):
@@ -138,7 +138,7 @@ def _turn_of(object_id: str) -> int:
     return _OBJECTS_FROM | int.from_bytes(named_id("object", object_id)[:5], "big")
 
 
-def _examples_objects(session: Session, marked: Sets) -> list[str]:
+def examples_objects(session: Session, marked: Sets) -> list[str]:
     """The examples objects of these batches."""
     sql = (
         "SELECT DISTINCT k.object_id FROM {rows} AS w JOIN batch_binding k ON k.number = w.number "
@@ -181,22 +181,22 @@ def _together(holes: Iterable[Holes]) -> Ordinals:
 
 
 @dataclass(slots=True)
-class _Naming:
+class Naming:
     """A parents object: the batches that were made by it, and those whose examples it names."""
 
     outputs: set[int]
     inputs: set[int]
 
 
-def _parents_objects(session: Session, ledger: Ledger, marked: Sets) -> dict[str, _Naming]:
+def parents_objects(session: Session, ledger: Ledger, marked: Sets) -> dict[str, Naming]:
     """The parents objects that name one of these examples, or tell of its own parents."""
-    by_match: dict[bytes, _Naming] = {}
+    by_match: dict[bytes, Naming] = {}
     wanted = [(number,) for number in sorted(marked)]
     for output, source, digest in select_by_rows(session, _NAMED_BY, _NUMBER, wanted):
-        naming = by_match.setdefault(ledger.match(digest), _Naming(set(), set()))
+        naming = by_match.setdefault(ledger.match(digest), Naming(set(), set()))
         naming.outputs.add(output)
         naming.inputs.add(source)
-    found: dict[str, _Naming] = {}
+    found: dict[str, Naming] = {}
     matches = sorted(by_match)
     for start in range(0, len(matches), 5_000):
         query = select(_object.c.id, _object.c.match).where(
@@ -208,7 +208,7 @@ def _parents_objects(session: Session, ledger: Ledger, marked: Sets) -> dict[str
     return found
 
 
-def _wipe_parents(ledger: Ledger, database: Database, object_id: str, naming: _Naming) -> int:
+def _wipe_parents(ledger: Ledger, database: Database, object_id: str, naming: Naming) -> int:
     """Take erased examples out of a parents object: their rows, and their ids in others' rows."""
     with database.read() as session:
         holes = read_holes(session, naming.outputs | naming.inputs)

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from registry.errors import NotFoundError, SettingsError, StorageUnavailableError
 
 _CHUNK_BYTES = 8 << 20
+# How the store calls a file until it is whole: the name of the object and a number.
+_STAGED = re.compile(r"#\d+$")
 
 
 class Objects:
@@ -93,6 +96,22 @@ class Objects:
             for page in obstore.list(self._store, prefix=prefix, offset=after):
                 for item in page:
                     yield item["path"]
+
+    def broken_off(self, prefix: str) -> Iterator[str]:
+        """Files under a prefix of a folder that are no objects: parts of a write, broken off or
+        under way. A bucket shows none.
+        """
+        if self.folder is None:
+            return
+        for folder, _, files in os.walk(self.folder / prefix):
+            inside = Path(folder).relative_to(self.folder).as_posix()
+            yield from (f"{inside}/{file}" for file in files if _STAGED.search(file))
+
+    def drop_broken_off(self, name: str) -> None:
+        """Remove what `broken_off` named; a write that was still under way fails."""
+        if self.folder is not None and _STAGED.search(name):
+            with _as_unavailable(name):
+                (self.folder / name).unlink(missing_ok=True)
 
 
 class _Reader:

@@ -8,18 +8,23 @@ Rules (DESIGN §6, "SQL residue counts"):
    rows into a new file. It needs the table alone for that moment; a transaction with an older
    snapshot (REPEATABLE READ, which nobody here uses) would see the table empty.
 3. WAL archives, replicas and file-system snapshots are backups: nothing here reaches them.
+4. What is said to be gone is looked for: in SQLite's own files, which are not compressed; a text
+   that goes over the end of a page is not seen. PostgreSQL's files are its server's, and are not
+   read here.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 
 from registry.storage.database import Database
 
+_READ_BYTES = 4 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +39,35 @@ def scrub_residue(database: Database, tables: Sequence[Table]) -> bool:
     except DBAPIError as error:
         _log.warning("deleted rows may still lie in the database's files: %s", error.orig)
         return False
+
+
+def find_residue(database: Database, texts: Collection[bytes]) -> list[str]:
+    """The files of a SQLite database (itself, its WAL, its journal) that hold one of `texts`, which
+    should be of 16 bytes or more, as shorter ones may be there by chance.
+
+    Nothing on PostgreSQL (rule 4). Cost: reads the files once.
+    """
+    if not database.is_sqlite or not database.url.database:
+        return []
+    wanted = [text for text in texts if text]
+    found = []
+    for suffix in ("", "-wal", "-journal"):
+        path = Path(f"{database.url.database}{suffix}")
+        if wanted and path.exists() and _holds(path, wanted):
+            found.append(path.name)
+    return found
+
+
+def _holds(path: Path, texts: Sequence[bytes]) -> bool:
+    overlap = max(map(len, texts)) - 1
+    before = b""
+    with path.open("rb") as file:
+        while part := file.read(_READ_BYTES):
+            here = before + part
+            if any(text in here for text in texts):
+                return True
+            before = here[-overlap:] if overlap else b""
+    return False
 
 
 def _truncate_wal(database: Database) -> bool:
