@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from registry.storage.database import Database
 
-_READ_BYTES = 4 << 20
+READ_BYTES = 4 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +62,7 @@ def _holds(path: Path, texts: Sequence[bytes]) -> bool:
     overlap = max(map(len, texts)) - 1
     before = b""
     with path.open("rb") as file:
-        while part := file.read(_READ_BYTES):
+        while part := file.read(READ_BYTES):
             here = before + part
             if any(text in here for text in texts):
                 return True

@@ -101,7 +101,7 @@ def erase(house: House, sets: Sets) -> None:
 def index_rows(house: House) -> dict[int, dict[str, Any]]:
     """Every row of the index by its address, with its subjects."""
     found: dict[int, dict[str, Any]] = {}
-    for number in range(1, 50):
+    for number in range(1, 8):
         for part in house.ledger.index.scan_batch(number):
             found |= {row["address"]: {**row, "people": []} for row in part.to_pylist()}
         for part in house.ledger.index.scan_subjects(number):

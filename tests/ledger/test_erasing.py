@@ -15,9 +15,11 @@ from sqlalchemy import select
 
 from registry.app import check_everything
 from registry.audit.events import EntryKind
+from registry.audit.key_changes import recording_as
 from registry.audit.tables import AuditEntry
 from registry.client.http import HttpClient
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
+from registry.keys.tables import Purpose
 from registry.ledger.erasing import mark_erased, read_holes
 from registry.ledger.remains import find_remains, read_known
 from registry.ledger.tables import BatchSum
@@ -227,3 +229,26 @@ def test_marks_of_two_cases_add_up(house: House, admin: HttpClient) -> None:
     name = next(n for n in table.names("objects") if n.endswith("/examples.parquet"))
     ids = pa.parquet.read_table(pa.BufferReader(table.get(name))).column("example_id")
     assert [row for row in range(ROWS) if ids[row].as_py() is None] == [1, 2, 3]
+
+
+def test_a_rotation_brings_no_erased_person_back(house: House, admin: HttpClient) -> None:
+    known = chain(house, admin)
+    sets = sets_of(known, raw=[3])
+    index = house.ledger.index
+    append = index.append_subjects
+
+    def erasing(rows: pa.Table) -> int:
+        # The keys were read, and now a case erases one of their examples.
+        index.append_subjects = append  # type: ignore[method-assign]
+        mark(house, sets)
+        wipe_now(house, sets)
+        return append(rows)
+
+    index.append_subjects = erasing  # type: ignore[method-assign, assignment]
+    with house.database.write() as session:
+        house.rotation.begin(session, Purpose.SUBJECT, record=recording_as("system"))
+    work_off(house)
+    assert house.rotation.is_finished(Purpose.SUBJECT)
+    people = [row for part in index.scan_subjects(known["raw"]) for row in part.to_pylist()]
+    assert {row["key_version"] for row in people} == {2}
+    assert {row["address"] & 0xFFFF for row in people} == set(range(ROWS)) - {3}
