@@ -15,6 +15,7 @@ class EntryKind(StrEnum):
     LINEAGE_EVENT_QUARANTINED = "lineage.event.quarantined"
     LINEAGE_EVENT_RELEASED = "lineage.event.released"
     LINEAGE_EVENT_REJECTED = "lineage.event.rejected"
+    LINEAGE_EVENTS_REDACTED = "lineage.events.redacted"
     CATALOG_REBUILT = "catalog.projection.rebuilt"
     ACCOUNT_CREATED = "actors.account.created"
     TOKEN_CREATED = "actors.token.created"  # noqa: S105 - a kind, no secret
