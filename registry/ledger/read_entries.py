@@ -13,7 +13,7 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlmodel import Session
 
@@ -43,6 +43,17 @@ def subject_mark(digests: ContentDigests, scheme: str, value: str) -> str:
     known = parse_scheme(scheme, path="subject.scheme")
     _, form = normal_forms(known, value, path="subject.value")[0]
     return _mark(digests, "subject", known.value, form.encode())
+
+
+def marks_of(
+    digests: ContentDigests, identifiers: Iterable[tuple[str, str]], example_ids: Iterable[str]
+) -> set[str]:
+    """What entries name these people, as (scheme, value), and examples by; to find them again.
+
+    Raises InvalidInputError as `subject_mark`.
+    """
+    people = {subject_mark(digests, scheme, value) for scheme, value in identifiers}
+    return people | {_mark(digests, "example", "example_id", each.encode()) for each in example_ids}
 
 
 def _mark(digests: ContentDigests, use: str, kind: str, value: bytes) -> str:
