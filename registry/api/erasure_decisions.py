@@ -19,6 +19,7 @@ from registry.api.answers import RowId
 from registry.api.erasure_steps import worked
 from registry.erasure.approve import approve_plan, cancel_request, deny_request, extend_deadline
 from registry.erasure.cases import Case, read_case
+from registry.erasure.concluding import certify_denial, issuer_of
 from registry.erasure.intake import day_of
 from registry.errors import RegistryError
 from registry.policy.actions import Action
@@ -119,21 +120,23 @@ def deny(
 ) -> RequestDetail:
     """Refuse a request with a reason of the list and in words; the person gets a letter."""
     _refuse_filer(house, actor, request_id, place_of(request))
-    desk, now, account = house.desk, house.clock(), actor.account_id
-    return worked(
-        house,
-        actor,
-        lambda session: deny_request(
+    hands, now, account = house.hands, house.clock(), actor.account_id
+    issuer = issuer_of(hands)
+
+    def work(session: Session) -> Case:
+        case = deny_request(
             session,
-            desk,
+            hands.desk,
             request_id,
             justification=body.justification,
             reasons=body.reasons,
             actor=account,
             now=now,
-        ),
-        Action.APPROVE_REQUESTS,
-    )
+        )
+        certify_denial(session, hands, case, issuer=issuer, actor=account, now=now)
+        return case
+
+    return worked(house, actor, work, Action.APPROVE_REQUESTS)
 
 
 @router.post("/{request_id}/extend", summary="Take more time for a request")

@@ -20,7 +20,7 @@ from registry.api.answers import RowId
 from registry.api.erasure_steps import worked
 from registry.audit.events import EntryKind
 from registry.erasure.approve import PlanView
-from registry.erasure.cases import Case, read_case
+from registry.erasure.cases import Case, read_case, require_open
 from registry.erasure.certifying import sealed_certificate
 from registry.erasure.execution import begin
 from registry.erasure.explaining import explain_example
@@ -215,6 +215,7 @@ def _changed(
     def work(session: Session) -> TaskView:
         see_as(session, house, actor, Action.PROCESS_ERASURE)
         case = read_case(session, request_id, held=True)
+        require_open(case)
         if case.key_destroyed_at is None:
             reject_identifiers(open_identifiers(session, house.keyring, case), words)
         task = read_task(session, task_id, request_id=case.id)

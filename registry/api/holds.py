@@ -14,6 +14,7 @@ from registry.actors.accounts import Actor
 from registry.api.answers import RowId, wanted_page
 from registry.catalog.lookup import Named, datasets_named
 from registry.catalog.paging import Cut
+from registry.erasure.in_queue import ask_to_resume
 from registry.policy.actions import Action
 from registry.request import (
     CurrentActor,
@@ -107,7 +108,14 @@ def approve(
     hold_id: RowId, house: CurrentHouse, actor: CurrentApprover, request: Request
 ) -> HoldShown:
     """Lift a hold that somebody else asked to lift."""
-    return _answer(house, actor, hold_id, approve_lift, at=place_of(request))
+    return _answer(house, actor, hold_id, _lift, at=place_of(request))
+
+
+def _lift(session: Session, hold_id: str, *, actor: str, now: datetime) -> HoldView:
+    """Lift it, and go on with the requests of which it kept something."""
+    hold = approve_lift(session, hold_id, actor=actor, now=now)
+    ask_to_resume(session, now=now)
+    return hold
 
 
 @router.post("/{hold_id}/lift/refuse", summary="Keep a hold in force")

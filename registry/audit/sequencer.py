@@ -45,7 +45,7 @@ class AuditLog:
     ) -> None:
         self._database = database
         self.keyring = keyring
-        self._clock = clock
+        self.clock = clock
         self._actor = actor
         self._round = threading.Lock()
         self._is_settled = False
@@ -107,7 +107,7 @@ class AuditLog:
             keys = self.keyring.versions(Purpose.SIGNING)
             active = self.keyring.active(Purpose.SIGNING)
             ordered = [active, *(key for key in keys if key is not active)]
-            now = self._clock()
+            now = self.clock()
             signed = self._database.transact(
                 lambda session: sign_tree(session, kept, ordered, actor=self._actor, now=now),  # noqa: B023 - called at once
                 at_once=at_once,

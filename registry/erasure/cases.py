@@ -150,6 +150,15 @@ def require_state(case: Case, *states: RequestState, to: str) -> None:
         )
 
 
+def require_open(case: Case) -> None:
+    """Raise ConflictError for a case that is over: what its certificates say is not changed."""
+    if case.closed_at is not None:
+        raise ConflictError(
+            f"The request {case.id} is {case.state.value} since {case.closed_at:%Y-%m-%d}.",
+            remedy="Its certificates stand; what comes later is another request.",
+        )
+
+
 def require_verified(case: Case, *, to: str) -> None:
     """Raise ConflictError while it is not known that the person asks (case 11)."""
     if not case.is_verified:

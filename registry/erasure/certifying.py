@@ -5,19 +5,23 @@ Rules:
    not concluded, and nothing concluded stays without a number.
 2. Sealing waits until the entry has its place in the log and a signed checkpoint covers it. It may
    be done by anyone and any number of times: a sealed certificate never changes.
+3. Where the log had to go on under another name before one was sealed, its facts name that one, by
+   an entry of their own: nothing is signed under the old name again.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from sqlalchemy import func, insert, select, update
 from sqlmodel import Session
 
+from registry.audit.checkpoint import read_checkpoint
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.audit.reading import read_entries
@@ -70,19 +74,26 @@ def number_certificate(
     }
     made = session.execute(insert(_certificate).values(row).returning(_certificate.c.number))
     facts = make(int(made.scalar_one()))
+    values = _entered(session, facts, actor=actor, now=now)
+    mine = _certificate.c.number == facts.number
+    session.execute(update(_certificate).where(mine).values(values))
+    return facts
+
+
+def _entered(
+    session: Session, facts: CertificateFacts, *, actor: str, now: datetime
+) -> dict[str, object]:
+    """Write the entry of a certificate; what its row says of it."""
     payload = entry_facts(facts)
     append_entries(session, [Entry(EntryKind.CERTIFICATE_ISSUED, actor, payload)], at=now)
     # It has no place yet, so the index of those that wait leads to it.
     waiting = (ENTRY.c.leaf_index.is_(None)) & (ENTRY.c.payload == canonical_json(payload))
     entry_id = session.execute(select(func.max(ENTRY.c.id)).where(waiting)).scalar_one()
-    values = {
+    return {
         "outcome": facts.outcome.value,
         "facts": msgspec.json.encode(to_json(facts)).decode(),
         "entry_id": entry_id,
     }
-    mine = _certificate.c.number == facts.number
-    session.execute(update(_certificate).where(mine).values(values))
-    return facts
 
 
 def last_facts(session: Session, request_id: str) -> CertificateFacts | None:
@@ -141,6 +152,11 @@ def seal_certificate(database: Database, audit: AuditLog, number: int) -> None:
     does.
     """
     signed = audit.catch_up()
+    origin = read_checkpoint(signed.note).origin
+    restated = partial(_state_for, number=number, origin=origin, now=audit.clock())
+    if database.transact(restated):
+        seal_certificate(database, audit, number)
+        return
     with database.read() as session:
         mine = _certificate.c.number == number
         row = session.execute(select(_certificate).where(mine)).one()
@@ -153,6 +169,22 @@ def seal_certificate(database: Database, audit: AuditLog, number: int) -> None:
     database.transact(
         lambda session: session.execute(update(_certificate).where(once).values(values))
     )
+
+
+def _state_for(session: Session, *, number: int, origin: str, now: datetime) -> bool:
+    """State the facts of a certificate that is not sealed under the log's name of now, with an
+    entry anew (rule 3); whether that was needed. Does not commit.
+    """
+    open_one = (_certificate.c.number == number) & _certificate.c.envelope.is_(None)
+    query = select(_certificate.c.facts, _certificate.c.issued_by).where(open_one)
+    row = session.execute(query.with_for_update()).one_or_none()
+    facts = None if row is None else facts_from(msgspec.json.decode(row.facts))
+    if row is None or facts is None or facts.issuer.origin == origin:
+        return False
+    facts = replace(facts, issuer=replace(facts.issuer, origin=origin))
+    values = _entered(session, facts, actor=row.issued_by, now=now)
+    session.execute(update(_certificate).where(open_one).values(values))
+    return True
 
 
 def _proof(session: Session, number: int, entry_id: int, signed: Signed) -> LogProof:

@@ -26,7 +26,7 @@ from registry.erasure.certified import facts_of
 from registry.erasure.certifying import last_facts, number_certificate
 from registry.erasure.hands import Hands
 from registry.erasure.identifiers import open_identifiers
-from registry.erasure.lifecycle import RequestState, Right, outcome_of
+from registry.erasure.lifecycle import ENDED_WELL, RequestState, Right, outcome_of
 from registry.erasure.post import LetterKind, keep_letter
 from registry.erasure.taking_up import settle_duplicates
 from registry.erasure.tasks import TaskView, read_tasks
@@ -47,7 +47,7 @@ def conclude(hands: Hands, request_id: str, *, actor: str) -> Case:
     A case whose tasks are not there yet, or still at work, stays as it is. Raises NotFoundError.
     Effects: commits; a certificate that is not sealed yet, letters, steps.
     """
-    issuer = Issuer(_origin(hands), hands.url)
+    issuer = issuer_of(hands)
 
     def work(session: Session) -> Case:
         take_turn(session)
@@ -60,11 +60,15 @@ def conclude(hands: Hands, request_id: str, *, actor: str) -> Case:
     return hands.database.transact(work)
 
 
+def issuer_of(hands: Hands) -> Issuer:
+    """Who certifies. Not to be asked in a transaction that writes: it may open the log."""
+    return Issuer(_origin(hands), hands.url)
+
+
 def certify_denial(
-    session: Session, hands: Hands, case: Case, *, actor: str, now: datetime
+    session: Session, hands: Hands, case: Case, *, issuer: Issuer, actor: str, now: datetime
 ) -> CertificateFacts:
     """The certificate of a request that was denied. Effects: rows, an entry; does not commit."""
-    issuer = Issuer(_origin(hands), hands.url)
     return _certify(session, hands, case, RequestState.DENIED, [], issuer, actor, now)
 
 
@@ -81,8 +85,10 @@ def _is_ready(case: Case, tasks: list[TaskView]) -> bool:
     """Whether an outcome may follow from the tasks now."""
     if case.right is Right.ERASURE:
         return case.state in _BY_TASKS
-    # Other rights have no plan: their tasks are there from the verified identity on.
-    return bool(tasks) and case.state in (*_BY_TASKS, RequestState.RECEIVED)
+    # Other rights have no plan: their tasks are there from the verified identity on, and until
+    # they have ended the person has no answer.
+    has_ended = bool(tasks) and all(task.state in ENDED_WELL for task in tasks)
+    return has_ended and case.state in (*_BY_TASKS, RequestState.RECEIVED)
 
 
 def _state(
@@ -101,13 +107,17 @@ def _state(
     case = _moved(session, case, outcome, actor, now)
     facts = _facts(session, hands, case, outcome, tasks, issuer, now)
     if before is not None and _same(before, facts):
+        _answer_duplicates(session, hands, case, before, actor, now)
         return case
     told = {"outcome": outcome.value, "tasks": len(tasks)}
     kind = EntryKind.ERASURE_CONCLUDED
     add_step(session, case, kind, actor=actor, now=now, facts=told)
     certified = _certify(session, hands, case, outcome, tasks, issuer, actor, now)
     if before is None or outcome is RequestState.FULFILLED:
-        _tell(session, hands, case, certified, actor, now, is_first=before is None)
+        letter = _letter_of(session, hands, case, certified)
+        kind_of = LetterKind.COMPLETION
+        keep_letter(session, hands.desk.keyring, case, kind_of, letter, actor=actor, now=now)
+    _answer_duplicates(session, hands, case, certified, actor, now)
     if outcome is RequestState.FULFILLED:
         release_evidence(session, case.id, actor=actor, now=now)
         if case.right is Right.ERASURE:
@@ -115,32 +125,31 @@ def _state(
     return case
 
 
-def _tell(
+def _letter_of(session: Session, hands: Hands, case: Case, certified: CertificateFacts) -> str:
+    plan = read_plan(session, case)
+    datasets = 0 if plan is None else len(plan.document["erase"]["by_dataset"])
+    return write_completion(certified, hands.rules.said, datasets=datasets)
+
+
+def _answer_duplicates(
     session: Session,
     hands: Hands,
     case: Case,
     certified: CertificateFacts,
     actor: str,
     now: datetime,
-    *,
-    is_first: bool,
 ) -> None:
-    """Tell the person, and with the first outcome those whose requests were duplicates."""
+    """Tell those whose requests are duplicates of this one; some may have come since the last."""
     plan = read_plan(session, case)
-    datasets = 0 if plan is None else len(plan.document["erase"]["by_dataset"])
-    letter = write_completion(certified, hands.rules.said, datasets=datasets)
-    kind = LetterKind.COMPLETION
-    keep_letter(session, hands.desk.keyring, case, kind, letter, actor=actor, now=now)
-    if is_first:
-        settle_duplicates(
-            session,
-            hands.desk,
-            case,
-            known_until=case.received_at if plan is None else plan.made_at,
-            letter=letter,
-            actor=actor,
-            now=now,
-        )
+    settle_duplicates(
+        session,
+        hands.desk,
+        case,
+        known_until=case.received_at if plan is None else plan.made_at,
+        letter=lambda: _letter_of(session, hands, case, certified),
+        actor=actor,
+        now=now,
+    )
 
 
 def _moved(session: Session, case: Case, outcome: RequestState, actor: str, now: datetime) -> Case:

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Table
 from sqlmodel import Session
 
 from registry.actors.accounts import SYSTEM
 from registry.audit.events import EntryKind
 from registry.audit.tables import ENTRY
-from registry.erasure.aftermath import AUDIT_LOG, EVENT_LOG, KnownBackup, tasks_of
-from registry.erasure.cases import Case, change_case, require_state
+from registry.erasure.aftermath import KnownBackup, tasks_of
+from registry.erasure.cases import Case, change_case, read_case, require_state
 from registry.erasure.hands import Hands, Work, read_planned
 from registry.erasure.in_backups import name_backups
 from registry.erasure.in_queue import ask_to_carry_out
@@ -29,18 +28,29 @@ from registry.erasure.keepsake import forget
 from registry.erasure.lifecycle import RequestState, TaskKind, TaskState
 from registry.erasure.listed import list_erasure
 from registry.erasure.marking import mark_away
-from registry.erasure.own_logs import wipe_event_log, wipe_journal
+from registry.erasure.own_logs import (
+    LOGS,
+    Left,
+    count_wiped,
+    find_in_logs,
+    wipe_event_log,
+    wipe_journal,
+)
 from registry.erasure.tasks import TaskChange, TaskView, open_tasks, read_tasks, turn_task
 from registry.erasure.timeline import add_step
 from registry.errors import StorageUnavailableError
 from registry.ledger.remainders import Remains
 from registry.ledger.remains import find_remains
 from registry.ledger.wiping import wipe
-from registry.lineage.tables import EventRedaction, LineageEvent
+from registry.lineage.erase_events import EVENT_TABLES
+from registry.lineage.tables import EventRedaction
 from registry.storage.columns import table_of
 from registry.storage.residue import scrub_residue
 
-_ROUNDS_BEFORE_FAILURE = 12
+#: How often it is looked before a person must: more than two hours, by the worker's delays.
+ROUNDS = 14
+# The tables that held something of what is erased.
+_SCRUBBED = list(dict.fromkeys([*EVENT_TABLES, table_of(EventRedaction), ENTRY]))
 
 
 def begin(
@@ -73,9 +83,13 @@ def begin(
 def carry_out(hands: Hands, request_id: str, *, rounds: int = 1) -> bool:
     """Do what an approved plan asks of the registry's own data; whether that is proven (rule 3).
 
-    `rounds`: how often it was looked. Raises ConflictError for a case that is not being carried
-    out, StorageUnavailableError; then call it again. Effects: commits.
+    `rounds`: how often it was looked. A case that is over has no work left. Raises ConflictError
+    for one that nobody began to carry out, StorageUnavailableError; then call it again. Effects:
+    commits.
     """
+    with hands.database.read() as session:
+        if read_case(session, request_id).state is RequestState.FULFILLED:
+            return True
     work = mark_away(hands, request_id)
     list_erasure(hands, work)
     wiped = wipe(
@@ -87,32 +101,36 @@ def carry_out(hands: Hands, request_id: str, *, rounds: int = 1) -> bool:
         report=hands.report,
     )
     hands.report(f"{wiped.index_rows} rows of the index and {wiped.objects} objects wiped")
-    redacted = wipe_event_log(hands, work)
-    entries = wipe_journal(hands, work)
-    list_erasure(hands, work)
-    if not scrub_residue(hands.database, _scrubbed()):
-        raise StorageUnavailableError(
-            "Deleted rows still lie in the database's own files.",
-            remedy="Readers or writers were in the way; it is tried again.",
-        )
-    counts = {EVENT_LOG: redacted, AUDIT_LOG: entries}
-    hands.database.transact(lambda session: _note_erased(session, work.case.id, counts, hands))
+    if _are_logs_open(hands, work.case):
+        wipe_event_log(hands, work)
+        wipe_journal(hands, work)
+        list_erasure(hands, work)
+        if not scrub_residue(hands.database, _SCRUBBED):
+            raise StorageUnavailableError(
+                "Deleted rows still lie in the database's own files.",
+                remedy="Readers or writers were in the way; it is tried again.",
+            )
+    hands.database.transact(lambda session: _note_erased(session, work.case.id, hands))
     return _prove(hands, work, rounds)
 
 
-def _scrubbed() -> list[Table]:
-    """The tables that held something of what is erased."""
-    return [table_of(LineageEvent), table_of(EventRedaction), ENTRY]
+def _are_logs_open(hands: Hands, case: Case) -> bool:
+    """Whether the logs are still to be wiped: nobody noted yet that they are."""
+    with hands.database.read() as session:
+        tasks = read_tasks(session, case.id, kinds=[TaskKind.OWN_DATA])
+    return any(task.target in LOGS and task.state is TaskState.RUNNING for task in tasks)
 
 
-def _note_erased(session: Session, request_id: str, counts: dict[str, int], hands: Hands) -> None:
+def _note_erased(session: Session, request_id: str, hands: Hands) -> None:
     case, _ = read_planned(session, request_id, held=True)
     now = hands.clock()
-    for task in read_tasks(session, case.id, kinds=[TaskKind.OWN_DATA]):
-        if task.state is not TaskState.RUNNING:
-            continue
-        more = counts.get(task.target)
-        found = task.found if more is None else (task.found or 0) + more
+    tasks = read_tasks(session, case.id, kinds=[TaskKind.OWN_DATA])
+    running = [task for task in tasks if task.state is TaskState.RUNNING]
+    # What was counted by a round that was cut off is counted here too.
+    is_of_logs = any(task.target in LOGS for task in running)
+    counts = count_wiped(session, case.id) if is_of_logs else {}
+    for task in running:
+        found = counts.get(task.target, task.found)
         change = TaskChange(found=found, erased=found)
         turn_task(session, task, TaskState.ERASED, change, actor=SYSTEM, now=now)
     if case.state is RequestState.EXECUTING:
@@ -123,34 +141,53 @@ def _prove(hands: Hands, work: Work, rounds: int) -> bool:
     remains = find_remains(
         hands.ledger, hands.database, work.sets, known=work.known, report=hands.report
     )
-    hands.database.transact(lambda session: _note_proof(session, hands, work, remains, rounds))
+    left: dict[str, Left] = find_in_logs(hands, work) if _are_logs_erased(hands, work.case) else {}
+    in_ledger = _left_in(remains)
+    hands.database.transact(
+        lambda session: _note_proof(session, hands, work, in_ledger, left, rounds)
+    )
     if remains.is_clean:
         forget(hands.ledger.objects, work.case)
-    return remains.is_clean
+    return remains.is_clean and not any(each.goes for each in left.values())
 
 
-def _note_proof(session: Session, hands: Hands, work: Work, remains: Remains, rounds: int) -> None:
+def _are_logs_erased(hands: Hands, case: Case) -> bool:
+    with hands.database.read() as session:
+        tasks = read_tasks(session, case.id, kinds=[TaskKind.OWN_DATA])
+    return any(task.target in LOGS and task.state is TaskState.ERASED for task in tasks)
+
+
+def _left_in(remains: Remains) -> Left:
+    places = [f"{each.place} {each.name} ({each.rows})" for each in remains.found]
+    places += [f"not told: {each}" for each in remains.untold]
+    return Left(tuple(places))
+
+
+def _note_proof(
+    session: Session, hands: Hands, work: Work, ledger: Left, logs: dict[str, Left], rounds: int
+) -> None:
     now, is_proven_now = hands.clock(), False
-    for task in read_tasks(session, work.case.id, kinds=[TaskKind.OWN_DATA]):
+    case, _ = read_planned(session, work.case.id, held=True)
+    for task in read_tasks(session, case.id, kinds=[TaskKind.OWN_DATA]):
         if task.state is not TaskState.ERASED:
             continue
-        if remains.is_clean or task.target in (EVENT_LOG, AUDIT_LOG):
+        left = logs.get(task.target) if task.target in LOGS else ledger
+        if left is None:
+            # Another round erased it after this one had looked; that one looks too.
+            continue
+        if not left.places:
             is_proven_now = is_proven_now or bool(task.erased)
             change = TaskChange(verified=task.erased, detail="Looked for, and not found.")
             turn_task(session, task, TaskState.VERIFIED, change, actor=SYSTEM, now=now)
         else:
-            _still_there(session, task, remains, rounds, now)
+            _still_there(session, task, left, rounds, now)
     if is_proven_now:
         # A backup that was made since the plan was taken up may hold it as well.
-        name_backups(session, work.case, work.plan.id, actor=SYSTEM, now=now)
+        name_backups(session, case, work.plan.id, actor=SYSTEM, now=now)
 
 
-def _still_there(
-    session: Session, task: TaskView, remains: Remains, rounds: int, now: datetime
-) -> None:
-    places = [f"{each.place} {each.name} ({each.rows})" for each in remains.found]
-    places += [f"not told: {each}" for each in remains.untold]
-    change = TaskChange(detail=f"Still found in: {'; '.join(places)}"[:2_000])
-    is_final = rounds >= _ROUNDS_BEFORE_FAILURE
+def _still_there(session: Session, task: TaskView, left: Left, rounds: int, now: datetime) -> None:
+    change = TaskChange(detail=f"Still found in: {'; '.join(left.places)}"[:2_000])
+    is_final = rounds >= ROUNDS or not left.goes
     to = TaskState.FAILED_FINAL if is_final else TaskState.FAILED_RETRYABLE
     turn_task(session, task, to, change, actor=SYSTEM, now=now)

@@ -26,6 +26,7 @@ from registry.erasure.cases import (
 )
 from registry.erasure.deadlines import Deadline, WorkingDays, answer_by
 from registry.erasure.identifiers import open_identifiers, reject_identifiers
+from registry.erasure.in_queue import ask_to_conclude
 from registry.erasure.intake import day_of
 from registry.erasure.lifecycle import Identity, Regime, RequestState
 from registry.erasure.post import Desk
@@ -117,6 +118,8 @@ def take_answer(
     case = change_case(session, case, state=to)
     kind = EntryKind.ERASURE_INFORMATION_GIVEN
     add_step(session, case, kind, actor=actor, now=now, words={"answer": answer})
+    # What was asked for may have been done before the question.
+    ask_to_conclude(session, case.id, now=now)
     return case
 
 

@@ -191,15 +191,22 @@ def is_verified(identity: Identity) -> bool:
     return identity is not Identity.TO_VERIFY
 
 
+def is_at_work(task: TaskStanding) -> bool:
+    """Whether the registry itself is at a task, or will be without being asked."""
+    is_waiting = task.kind is TaskKind.OWN_DATA and task.state is TaskState.PENDING
+    return is_waiting or task.state in AT_WORK
+
+
 def outcome_of(tasks: Iterable[TaskStanding]) -> RequestState:
     """What the tasks of an executing request come to (rule 3).
 
-    `executing` while the registry's own work goes on; a request without tasks is fulfilled: the
-    person was looked for everywhere, and nothing was found.
+    `executing` while the registry's own work goes on, or waits in its queue; a request without
+    tasks is fulfilled: the person was looked for everywhere, and nothing was found.
     """
-    states = [task.state for task in tasks]
-    if any(state in AT_WORK for state in states):
+    standing = list(tasks)
+    if any(is_at_work(task) for task in standing):
         return RequestState.EXECUTING
+    states = [task.state for task in standing]
     if all(state in ENDED_WELL for state in states):
         return RequestState.FULFILLED
     return RequestState.PARTIALLY_FULFILLED

@@ -22,13 +22,13 @@ from sqlmodel import Session
 from registry.actors.accounts import SYSTEM
 from registry.durations import parse_duration
 from registry.erasure.aftermath import AUDIT_LOG, EVENT_LOG, LEDGER, held_task, hold_target
-from registry.erasure.cases import Case, change_case, require_state
+from registry.erasure.approve import PlanView
+from registry.erasure.cases import Case, require_state
 from registry.erasure.hands import Hands, Work, read_planned
 from registry.erasure.identifiers import kept_keys, people_of, under_every_version
 from registry.erasure.keepsake import remember
 from registry.erasure.lifecycle import RequestState, TaskKind, TaskState
 from registry.erasure.members import read_erase_set
-from registry.erasure.rules import LoadedRules
 from registry.erasure.sets import Sets, as_addresses, size, without
 from registry.erasure.tasks import TaskChange, TaskView, open_tasks, read_tasks, turn_task
 from registry.erasure.withheld import Withheld, all_withheld, withheld
@@ -48,17 +48,22 @@ _FROM = (
 )
 
 
+def is_carried_out(case: Case) -> bool:
+    """Whether there may be work left on the case. A round that comes too late finds none."""
+    return case.state in _FROM
+
+
 def mark_away(hands: Hands, request_id: str) -> Work:
     """Mark what may go of a plan now, and suppress it. Raises ConflictError for a case that is not
     being carried out. Effects: commits.
     """
     with hands.database.read() as session:
         case, plan = read_planned(session, request_id)
+        require_state(case, *_FROM, to="carrying it out")
         sets = read_erase_set(session, plan.id)
         known = remember(session, hands.ledger, case, read_known(hands.ledger, sets))
-    contents = long_contents(
-        hands.ledger, sets, minimum_bytes=hands.rules.said.duplicates.minimum_bytes
-    )
+    minimum_bytes = plan.document["suppression"]["minimum_bytes"]
+    contents = long_contents(hands.ledger, sets, minimum_bytes=minimum_bytes)
     return hands.database.transact(
         lambda session: _mark(session, hands, request_id, sets, contents, known)
     )
@@ -75,8 +80,6 @@ def _mark(
     now = hands.clock()
     case, plan = read_planned(session, request_id, held=True)
     require_state(case, *_FROM, to="carrying it out")
-    if case.state is RequestState.PARTIALLY_FULFILLED:
-        case = change_case(session, case, state=RequestState.EXECUTING)
     keys = kept_keys(session, case.id, held=True)
     people = under_every_version(hands.ledger.keyring, people_of(hands.ledger.keyring, keys))
     # What is erased already, no hold can keep.
@@ -84,7 +87,7 @@ def _mark(
     held = withheld(session, hands.ledger, left, keys=people, at=now)
     free = without(sets, all_withheld(held))
     new = mark_erased(session, free, now=now, under=case.id)
-    basis = _basis(case, hands.rules, now)
+    basis = _basis(case, plan, now)
     is_first = not _is_suppressed(session, case)
     suppress(
         session,
@@ -94,7 +97,7 @@ def _mark(
         actor=SYSTEM,
         now=now,
     )
-    _turn_tasks(session, case, plan.id, held, size(free), now)
+    _turn_tasks(session, case, plan.id, held, size(free), now, is_new=bool(new))
     return Work(case, plan, free, known)
 
 
@@ -118,10 +121,11 @@ def _is_suppressed(session: Session, case: Case) -> bool:
     return bool(session.execute(query).scalar_one())
 
 
-def _basis(case: Case, rules: LoadedRules, now: datetime) -> Basis:
-    said = rules.said.regimes[case.regime.value].suppression
-    until = None if said.period is None else parse_duration(said.period).after(now)
-    return Basis(case.regime.value, said.basis, case.id, until)
+def _basis(case: Case, plan: PlanView, now: datetime) -> Basis:
+    """What the suppressions stand on, as it was approved (case 19)."""
+    said = plan.document["suppression"]
+    until = None if said["period"] is None else parse_duration(said["period"]).after(now)
+    return Basis(case.regime.value, said["basis"], case.id, until)
 
 
 def _turn_tasks(
@@ -131,20 +135,31 @@ def _turn_tasks(
     held: tuple[Withheld, ...],
     free: int,
     now: datetime,
+    *,
+    is_new: bool,
 ) -> None:
-    """Bring the tasks of the registry's own data to where the marks are (rules 1 and 3)."""
+    """Bring the tasks of the registry's own data to where the marks are (rules 1 and 3).
+
+    `is_new`: some of the `free` examples were marked now. Each is counted by one task.
+    """
     tasks = {each.target: each for each in read_tasks(session, case.id, kinds=[TaskKind.OWN_DATA])}
     kept = {hold_target(each.hold_id): each for each in held}
+    holds = [task for target, task in tasks.items() if target.startswith(hold_target(""))]
+    before = {task.id: task.found or 0 for task in holds if task.state is not TaskState.WITHHELD}
+    uncounted = free - (tasks[LEDGER].found or 0) - sum(before.values())
     released = 0
-    for target, task in tasks.items():
-        if not target.startswith("hold:"):
-            continue
-        now_kept = kept.pop(target, None)
+    for task in holds:
+        now_kept = kept.pop(task.target, None)
         if now_kept is not None:
             _still_held(session, task, size(now_kept.examples), now)
             continue
-        released += task.expected or 0
-        _run(session, task, task.expected or 0, now)
+        # Two holds may have kept the same examples, and one of them still may.
+        count = before.get(task.id)
+        if count is None:
+            count = min(task.expected or 0, max(0, uncounted))
+            uncounted -= count
+        released += count
+        _run(session, task, count, now)
     opened = [
         held_task(
             each.hold_id,
@@ -157,7 +172,8 @@ def _turn_tasks(
     open_tasks(session, case.id, plan_id, opened, actor=SYSTEM, now=now)
     _run(session, tasks[LEDGER], max(0, free - released), now)
     for target in (EVENT_LOG, AUDIT_LOG):
-        _run(session, tasks[target], None, now)
+        if is_new or tasks[target].state not in _DONE:
+            _run(session, tasks[target], None, now)
 
 
 def _still_held(session: Session, task: TaskView, examples: int, now: datetime) -> None:
@@ -171,7 +187,7 @@ def _still_held(session: Session, task: TaskView, examples: int, now: datetime) 
 
 def _run(session: Session, task: TaskView, count: int | None, now: datetime) -> None:
     """Begin a task, unless it ended well with the same count."""
-    if task.state in _DONE and (count is None or task.found == count):
+    if task.state in _DONE and count is not None and task.found == count:
         return
     if task.state in (TaskState.VERIFIED, TaskState.NOT_PRESENT):
         task = turn_task(session, task, TaskState.PENDING, actor=SYSTEM, now=now)

@@ -97,8 +97,15 @@ def notice_text(session: Session, notice: Notice, *, url: str | None) -> str:
         if each["recipient"] == task.target:
             what = f"{each['namespace']} {each['dataset']}, version {each['version']}"
             lines.append(f"* {what}, on {each['shared_at']} (share {each['share']})")
+    received = {
+        (each["namespace"], each["dataset"])
+        for each in document["recipients"]
+        if each["recipient"] == task.target
+    }
     lines += ["", "Of these, erase the examples (batch: how many):"]
     for group in document["erase"]["by_dataset"]:
+        if (group["namespace"], group["name"]) not in received:
+            continue
         for batch in group["batches"]:
             name = f"{group['namespace']} {group['name']} {batch['name']}"
             lines.append(f"* {name}: {batch['examples']} of batch {batch['batch']}")

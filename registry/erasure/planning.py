@@ -54,11 +54,12 @@ from registry.ids import fresh_id
 from registry.ledger.erasing import read_holes
 from registry.ledger.opened import Ledger
 from registry.rights.restrictions import (
+    EXAMPLES,
     Marked,
+    lift_restrictions_of,
     protect_evidence,
     release_evidence,
     restrict_examples,
-    restricted_addresses,
 )
 from registry.storage.columns import table_of
 from registry.storage.database import Database
@@ -112,7 +113,8 @@ def plan_case(
             erased_before=_erased_before,
         )
         decided = decide(session, ledger, scope, decisions, keys=keys, at=now)
-    plan = plan_of({**make_plan(decided).document, "decided": _told(decisions)})
+    said = {"decided": _told(decisions), "suppression": _suppression(rules, case)}
+    plan = plan_of({**make_plan(decided).document, **said})
     return database.transact(
         lambda session: _freeze(session, case.id, decided, plan, rules, actor, now)
     )
@@ -166,9 +168,14 @@ def decide(
     review = dict(scope.review)
     for place, each in enumerate(decisions):
         reason = _known(each, scope, place)
+        if review.pop(reason, None) is None:
+            raise InvalidInputError(
+                f"What is reviewed for the reason {reason.value} is decided on twice.",
+                remedy="Decide once for each reason.",
+                path=f"decisions[{place}].reason",
+            )
         if each.decision == "erase":
             moved.append(_each_of(scope, reason, place))
-        del review[reason]
     if not decisions:
         return scope
     erase = merged([scope.erase, *moved])
@@ -228,6 +235,17 @@ def _told(decisions: Sequence[Decision]) -> list[dict[str, str]]:
     return [{"reason": d.reason, "decision": d.decision, "why": d.why} for d in decisions]
 
 
+def _suppression(rules: LoadedRules, case: Case) -> dict[str, Any]:
+    """How long and on which footing it is kept from coming back: approved too (case 19)."""
+    said = rules.said.regimes[case.regime.value].suppression
+    return {
+        "regime": case.regime.value,
+        "basis": said.basis,
+        "period": said.period,
+        "minimum_bytes": rules.said.duplicates.minimum_bytes,
+    }
+
+
 def _freeze(
     session: Session,
     request_id: str,
@@ -285,19 +303,12 @@ def _keep_meanwhile(session: Session, case: Case, scope: Scope, actor: str, now:
     add_marks(named, scope.erase)
     evidence = [Marked(number, ordinals) for number, ordinals in sorted(named.items())]
     protect_evidence(session, evidence, case_id=case.id, actor=actor, now=now)
+    lift_restrictions_of(session, case.id, actor=actor, now=now, kinds=EXAMPLES)
     others = without(scope.erase, scope.own)
-    known = {
-        number: marked.ordinals for number, marked in restricted_addresses(session, others).items()
-    }
-    free = {
-        number: ordinals
-        for number, ordinals in others.items()
-        if number not in known or known[number] is not None
-    }
-    left = without(free, {n: o for n, o in known.items() if o is not None})
+    # What another case restricts already is restricted for this one too: that one may end first.
     restrict_examples(
         session,
-        [Marked(number, ordinals) for number, ordinals in sorted(left.items())],
+        [Marked(number, ordinals) for number, ordinals in sorted(others.items())],
         reason="a plan of erasure names them",
         case_id=case.id,
         actor=actor,

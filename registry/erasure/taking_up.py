@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import insert, select
@@ -132,16 +133,16 @@ def settle_duplicates(
     canonical: Case,
     *,
     known_until: datetime,
-    letter: str,
+    letter: Callable[[], str],
     actor: str,
     now: datetime,
 ) -> None:
     """Answer the duplicates of a request that was concluded.
 
     Those that came before its plan was frozen (`known_until`) are answered with it; a later one
-    goes on by itself, because a plan never reaches data that was collected after it. `letter`: what
-    the canonical one is told. The caller has
-    its turn. Effects: rows, steps, letters; does not commit.
+    goes on by itself, because a plan never reaches data that was collected after it. `letter`
+    writes what the canonical one is told. The caller has its turn. Effects: rows, steps, letters;
+    does not commit.
     """
     for each in _duplicates_of(session, canonical.id):
         if each.received_at > known_until:
@@ -151,7 +152,7 @@ def settle_duplicates(
         told = {"canonical": canonical.id, "outcome": canonical.state.value}
         kind = EntryKind.ERASURE_CONCLUDED
         add_step(session, closed, kind, actor=actor, now=now, facts=told)
-        text = letter.replace(canonical.id, closed.id)
+        text = letter().replace(canonical.id, closed.id)
         keep_letter(
             session, desk.keyring, closed, LetterKind.COMPLETION, text, actor=actor, now=now
         )

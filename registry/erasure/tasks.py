@@ -254,6 +254,11 @@ def record_work(
             remedy=f"What a person may record here: {may}.",
             path="state",
         )
+    if task.state is to:
+        raise ConflictError(
+            f"The task {task.id} is {to.value} since {task.changed_at:%Y-%m-%dT%H:%M:%SZ}.",
+            remedy="What was recorded stays; nothing is left to be done.",
+        )
     told = TaskChange(evidence=worded(evidence, "evidence"), detail=note)
     return turn_task(session, task, to, told, actor=actor, now=now)
 

@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,8 @@ from registry.storage.columns import changed_rows, table_of
 
 _restriction, _evidence = table_of(Restriction), table_of(ProtectedEvidence)
 _AT_ONCE = 5_000
+#: Restrictions that are about examples, and not about whatever belongs to a person.
+EXAMPLES = frozenset({ItemKind.ADDRESS, ItemKind.BATCH})
 #: The reason of rule 4.
 TURNED_AWAY = "suppressed"
 
@@ -142,12 +144,20 @@ def lift_restriction(
     append_entries(session, [Entry(EntryKind.RESTRICTION_LIFTED, actor, facts)], at=now)
 
 
-def lift_restrictions_of(session: Session, case_id: str, *, actor: str, now: datetime) -> int:
-    """End every restriction of a case; how many were in force.
+def lift_restrictions_of(
+    session: Session,
+    case_id: str,
+    *,
+    actor: str,
+    now: datetime,
+    kinds: Collection[ItemKind] = tuple(ItemKind),
+) -> int:
+    """End every restriction of a case, or those of some `kinds`; how many were in force.
 
     Effects: one entry in the journal where there were any; does not commit.
     """
     mine = (_restriction.c.case_id == case_id) & _restriction.c.lifted_at.is_(None)
+    mine &= _restriction.c.kind.in_([kind.value for kind in kinds])
     values = {"lifted_at": now, "lifted_by": actor}
     count = changed_rows(session, update(_restriction).where(mine).values(values))
     if count:

@@ -18,8 +18,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Column, Table, text
 from sqlalchemy.exc import DBAPIError
 
 from registry.storage.database import Database
@@ -81,9 +82,26 @@ def _truncate_wal(database: Database) -> bool:
         connection.close()
 
 
+# The columns of a table that a trigger is about: their type cannot be set anew.
+_WATCHED = """
+SELECT a.attname FROM pg_depend d
+JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_class'::regclass
+AND d.refobjid = to_regclass(:name) AND d.refobjsubid > 0
+"""
+
+
+def _free_column(database: Database, table: Table) -> Column[Any]:
+    """The last column of a table that no trigger is about."""
+    with database.engine.connect() as connection:
+        names = connection.execute(text(_WATCHED), {"name": f'"{table.name}"'}).scalars()
+        watched = set(names)
+    return [column for column in table.columns if column.name not in watched][-1]
+
+
 def _rewrite(database: Database, tables: Sequence[Table]) -> bool:
     for table in tables:
-        column = list(table.columns)[-1]
+        column = _free_column(database, table)
         kind = column.type.compile(database.engine.dialect)
         # To PostgreSQL this is another value, so that it writes every row anew.
         same = f'(ARRAY["{column.name}"])[1]'

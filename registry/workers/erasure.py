@@ -3,6 +3,7 @@
 Rules:
 1. A round that still finds something is followed by another, later and later: first what the queue
    itself has to do (sums, purges), at last an hour on, when files that nobody names may be removed.
+   After the last one the task has failed, the outcome says so, and a person asks for more.
 2. A certificate is sealed as soon as its outcome is stated; whoever reads it first does it else.
 """
 
@@ -16,7 +17,7 @@ from sqlmodel import Session
 from registry.actors.accounts import SYSTEM
 from registry.erasure.certifying import list_certificates, seal_certificate
 from registry.erasure.concluding import conclude
-from registry.erasure.execution import carry_out
+from registry.erasure.execution import ROUNDS, carry_out
 from registry.erasure.in_backups import end_backups
 from registry.erasure.in_queue import ask_to_carry_out, ask_to_conclude
 from registry.erasure.resuming import kept_no_more
@@ -33,11 +34,12 @@ def carry_out_erasure(context: TaskContext) -> None:
     rounds = int(str(context.task.payload.get("rounds", 1)))
     hands = replace(house.hands, report=context.report)
     is_proven = carry_out(hands, request_id, rounds=rounds)
-    if is_proven:
+    is_last = is_proven or rounds >= ROUNDS
+    if is_last:
         state_outcome(house, request_id)
 
     def last(session: Session) -> None:
-        if not is_proven:
+        if not is_last:
             now, delay = house.clock(), min(_FIRST * 2 ** (rounds - 1), _LONGEST)
             ask_to_carry_out(session, request_id, now=now, rounds=rounds + 1, delay=delay)
 

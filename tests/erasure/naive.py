@@ -194,7 +194,7 @@ class Naive:
 
     @cached_property
     def review(self) -> dict[Reason, set[Address]]:
-        found = {reason: self._after(seeds) for reason, seeds in self.seeds().items()}
+        found = {reason: self._after(seeds - self.erase) for reason, seeds in self.seeds().items()}
         unknown: set[Address] = set()
         outputs: set[Output] = set()
         while True:

@@ -188,6 +188,7 @@ def test_duplicates_are_answered_with_the_request_or_go_on_alone(
             desk_of(house),
             canonical,
             known_until=planned_at,
+            letter=lambda: f"The request {canonical.id} is answered.",
             actor=CHECKER,
             now=house.clock(),
         )
