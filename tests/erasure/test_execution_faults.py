@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -216,3 +220,31 @@ def test_two_workers_at_once_on_the_same_case(faults: Faults) -> None:
     assert came["suppressions"] == ["digest", "subject"]
     assert came["certificates"] == [("partially_fulfilled", True)]
     assert came["steps"].count("erasure.letter.made") == 2
+
+
+# Words of the reports between the steps, in their order; one run after another is killed at each.
+KILLED_AT = ("examples objects looked at", "rows of the index erased", "entries looked at")
+
+
+def test_a_process_that_is_killed_between_steps_leaves_nothing_half(
+    faults: Faults, database_url: str
+) -> None:
+    request_id = faults.begun()
+    said = {
+        "url": database_url,
+        "home": str(faults.house.settings.home),
+        "now": faults.clock.now.isoformat(),
+        "request": request_id,
+    }
+    for at in KILLED_AT:
+        asked = json.dumps({**said, "at": at})
+        command = [sys.executable, "-m", "tests.erasure.killed", asked]
+        ended = subprocess.run(command, capture_output=True, timeout=120, check=False)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    finished(faults.house, faults.clock, rounds=4)
+    came = faults.came_to(request_id)
+    assert came["tasks"]["own_data ledger"] == ("verified", 2, 2, 2, 2)
+    assert came["tasks"]["own_data event_log"] == ("verified", None, 1, 1, 1)
+    assert came["tasks"]["own_data audit_log"] == ("verified", None, 1, 1, 1)
+    assert came["suppressions"] == ["digest", "subject"]
+    assert came["certificates"] == [("partially_fulfilled", True)]
