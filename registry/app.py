@@ -270,7 +270,7 @@ def running(house: House, *, background: bool) -> Iterator[None]:
         if background:
             # Files that cannot be used stop the start, not the first question.
             house.policies.current()
-            _ = house.requests.rules
+            _ = house.requests.rules, house.requests.erasure
             check_alert_settings(house.settings)
             check_ticket_settings(house.settings)
             parse_duration(house.settings.backup_retention, path="REGISTRY_BACKUP_RETENTION")
