@@ -28,7 +28,7 @@ from registry.erasure.hands import Hands
 from registry.erasure.intake import day_of
 from registry.erasure.replay import begin_list, signer_of
 from registry.erasure.tables import ErasureCertificate
-from registry.errors import ConflictError
+from registry.errors import ConflictError, StorageUnavailableError
 from registry.request import House
 from registry.rights.tables import Suppression
 from registry.storage.columns import table_of
@@ -206,8 +206,8 @@ def test_two_workers_at_once_on_the_same_case(faults: Faults) -> None:
             try:
                 if carry_out(hands, request_id):
                     conclude(hands, request_id, actor="tests")
-            except ConflictError:
-                # The other one was faster: the queue tries again.
+            except (ConflictError, StorageUnavailableError):
+                # The other one was faster, or in the way: the queue tries again.
                 pass
             except Exception as error:  # noqa: BLE001 - told in the test's own thread
                 wrong.append(error)
