@@ -183,8 +183,11 @@ def held_to_brute_force(lake: Lake, seeds: list[int]) -> None:
         assert lake.erased(telling) == naive.erase, seed
         reviewed: set[Address] = set().union(*naive.review.values())
         after = lake.trainable(telling)
-        # Their own, also what came later, is restricted with all that was made of it.
-        theirs = naive.made_of({at for at in naive.all if naive.people(at) & naive.asked})
+        # What came later too: their own is restricted with all that was made of it, and what has
+        # the content of something erased is suppressed.
+        contents = {naive.digest(at) for at in naive.erase} - {None}
+        later = {at for at in naive.all if naive.digest(at) in contents}
+        theirs = naive.made_of(later | {at for at in naive.all if naive.people(at) & naive.asked})
         assert before - naive.erase - reviewed - theirs <= after, seed
         assert after <= before - naive.erase, seed
         story: Story = telling.story
