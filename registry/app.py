@@ -103,13 +103,7 @@ def open_house(
     folder = folder_of(settings)
     database = _connect(settings)
     try:
-        if settings.embedded:
-            upgrade_schema(database)
-            prepare_home(settings, database, clock=clock)
-        else:
-            require_schema(database)
-        if not restoring:
-            require_restored(database)
+        _make_ready(settings, database, clock, restoring=restoring)
         keyring = open_keyring(settings, database, clock=clock, record=recording_as(SYSTEM))
         place = ledger_place(settings)
         door = SuppressionDoor(database, keyring, clock)
@@ -142,6 +136,16 @@ def open_house(
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
         gauges=(waiting, _refused(policies)),
     )
+
+
+def _make_ready(settings: Settings, database: Database, clock: Clock, *, restoring: bool) -> None:
+    if settings.embedded:
+        upgrade_schema(database)
+        prepare_home(settings, database, clock=clock)
+    else:
+        require_schema(database)
+    if not restoring:
+        require_restored(database)
 
 
 def _holders(database: Database, ledger: Ledger) -> list[HoldsSubjectKeys]:
@@ -266,7 +270,7 @@ def running(house: House, *, background: bool) -> Iterator[None]:
         if background:
             # Files that cannot be used stop the start, not the first question.
             house.policies.current()
-            _ = house.requests.rules
+            _ = house.requests.rules, house.requests.erasure
             check_alert_settings(house.settings)
             check_ticket_settings(house.settings)
             parse_duration(house.settings.backup_retention, path="REGISTRY_BACKUP_RETENTION")

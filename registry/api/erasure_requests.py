@@ -26,6 +26,7 @@ from registry.erasure.intake import Filing, day_of, file_request
 from registry.erasure.lifecycle import Identity, Regime, RequestState, Right
 from registry.erasure.post import read_letters
 from registry.erasure.reading import Filter, list_cases, standing
+from registry.erasure.replay import mirror_destroyed_keys, signer_of
 from registry.erasure.shred import scrub_keys, shred_request
 from registry.policy.actions import Action
 from registry.request import (
@@ -221,5 +222,6 @@ def shred(request_id: RowId, house: CurrentHouse, actor: CurrentDataOwner) -> Sh
         )
 
     made = house.database.transact(work)
+    mirror_destroyed_keys(house.database, house.ledger.objects, signer_of(house.keyring))
     made.scrubbed = scrub_keys(house.database)
     return made

@@ -19,7 +19,6 @@ from registry.api import erasure_answers as answers
 from registry.api.answers import RowId
 from registry.api.erasure_steps import worked
 from registry.audit.events import EntryKind
-from registry.erasure.aftermath import KnownBackup
 from registry.erasure.approve import PlanView
 from registry.erasure.cases import Case, read_case, require_open
 from registry.erasure.certifying import sealed_certificate
@@ -27,6 +26,7 @@ from registry.erasure.execution import begin
 from registry.erasure.explaining import explain_example
 from registry.erasure.hands import read_planned
 from registry.erasure.identifiers import open_identifiers, reject_identifiers
+from registry.erasure.in_backups import known_backups
 from registry.erasure.in_queue import ask_to_conclude
 from registry.erasure.intake import day_of
 from registry.erasure.lifecycle import TaskState
@@ -126,17 +126,12 @@ def execute(request_id: RowId, house: CurrentHouse, actor: CurrentDataOwner) -> 
         lambda session: begin(
             session,
             request_id,
-            backups=_backups(session, now),
+            backups=known_backups(session, now=now),
             today=day_of(now),
             actor=actor.account_id,
             now=now,
         ),
     )
-
-
-def _backups(_session: Session, _now: datetime) -> list[KnownBackup]:
-    """The backups that were made before now and are still kept."""
-    return []
 
 
 @router.post(_TASK + "/dispose", summary="Record what is done about a model")

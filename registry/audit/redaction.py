@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import select, update
@@ -23,6 +24,7 @@ from registry.audit.tables import ENTRY
 from registry.canonical import canonical_json, digest_text
 from registry.storage.database import Database
 
+_T = TypeVar("_T")
 # So many digests as text fit a payload with room to spare.
 _AT_ONCE = 500
 _PAGE = 5_000
@@ -50,6 +52,21 @@ def redact_payloads(
         append_entries(session, [Entry(EntryKind.PAYLOAD_REDACTED, actor, facts)], at=at)
         redacted += len(leaves)
     return redacted
+
+
+def redact_leaves(
+    session: Session, leaves: Sequence[bytes], *, under: str, actor: str, at: datetime
+) -> int:
+    """Erase salt and payload of the entries with these leaf data (32 bytes each); how many.
+
+    Leaves that are not in the log are passed over. Effects: as `redact_payloads`. Cost: reads the
+    leaf data of the whole log.
+    """
+    ids: list[int] = []
+    for some in _chunks(sorted(set(leaves))):
+        mine = ENTRY.c.leaf_data.in_(some) & ENTRY.c.payload.is_not(None)
+        ids += session.execute(select(ENTRY.c.id).where(mine)).scalars()
+    return redact_payloads(session, ids, under=under, actor=actor, at=at)
 
 
 def redact_mentions(
@@ -133,5 +150,5 @@ def _texts(value: object) -> Iterator[str]:
             waiting += each
 
 
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[at : at + _AT_ONCE] for at in range(0, len(ids), _AT_ONCE))
+def _chunks(some: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (some[at : at + _AT_ONCE] for at in range(0, len(some), _AT_ONCE))

@@ -6,7 +6,7 @@ Rules (the governance page, cases 8 and 15):
    restored one first: they are what a restored database cannot forget.
 3. Rows under keys that were destroyed since are moved to keys that live; then those keys are
    destroyed again. A version that was active when the backup was made is rotated first.
-4. Where records say that rows went, and nobody is given who takes rows away, the mark stays.
+4. What was replaced leaves no trace in the database's own files (`storage.residue`).
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ from registry.actors.accounts import SYSTEM
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.audit.key_changes import recording_as
+from registry.audit.tables import ENTRY
 from registry.backups.archive import damaged, each_member
 from registry.backups.ledger_copy import INDEX, OBJECTS, IndexWriter, clear_index, put_object
 from registry.backups.restore import Plan
 from registry.clock import Clock
 from registry.erasure.records import ErasureRecord, KeyEnd
 from registry.erasure.replay import Doors, read_key_ends, replay
-from registry.errors import ConflictError, SetupError
+from registry.errors import ConflictError
 from registry.keys.destruction import DestroyedKey, replay_destroyed
 from registry.keys.keyring import Keyring
 from registry.keys.rotation import Rotation
 from registry.keys.tables import NOT_IN_BACKUPS, KeyState, Purpose
 from registry.keys.versions import Record
 from registry.ledger.sweep import Store
+from registry.lineage.erase_events import EVENT_TABLES
 from registry.storage.backup_tables import RESTORATION
 from registry.storage.database import Database
 from registry.storage.objects import Objects
@@ -69,20 +71,12 @@ class Restored:
     scrubbed: bool
 
 
-def finish(
-    target: Target, plan: Plan, mark: Unfinished, doors: Doors | None, report: Report
-) -> Restored:
+def finish(target: Target, plan: Plan, mark: Unfinished, doors: Doors, report: Report) -> Restored:
     """Everything after `restore.begin`; after it the registry may be served.
 
-    Raises SetupError by rule 4, and what its steps raise; then the mark stays, and the same call
-    goes on. Effects: commits.
+    Raises what its steps raise; then the mark stays, and the same call goes on. Effects: commits.
     """
     records = plan.newer_records()
-    if doors is None and any(each.batches or each.redactions for each in records):
-        raise SetupError(
-            f"{len(records)} erasures since the backup must be done again, and nobody here can.",
-            remedy="Restore with the program that executed them; until then nothing is served.",
-        )
     objects, examples = _fill_ledger(target, plan, report)
     if plan.erasures is not None and plan.erasures.place != target.store.objects.place:
         _copy_list(plan.erasures, target.store.objects)
@@ -90,13 +84,14 @@ def finish(
     done = replay(
         target.database,
         records,
-        doors or _nothing_to_do(),
+        doors,
         actor=SYSTEM,
         now=now,
         report=lambda some, all_: report(f"{some} of {all_} erasures again"),
     )
     keys = done.keys + _end_keys(target, plan, report)
-    scrubbed = scrub_residue(target.database, NOT_IN_BACKUPS)
+    tables = [*NOT_IN_BACKUPS, *((*EVENT_TABLES, ENTRY) if records else ())]
+    scrubbed = scrub_residue(target.database, tables)
     target.database.transact(lambda session: _lift_mark(session, mark, records, keys, now))
     return Restored(objects, examples, len(records), keys, scrubbed)
 
@@ -184,12 +179,3 @@ def _lift_mark(
     session.execute(update(RESTORATION).where(mine).values(values))
     facts = {"backup": mark.backup_id, "replayed": len(records), "keys": keys}
     append_entries(session, [Entry(EntryKind.RESTORE_FINISHED, SYSTEM, facts)], at=now)
-
-
-def _nothing_to_do() -> Doors:
-    """Doors of a replay whose records name no rows."""
-    return Doors(
-        mark=lambda _session, _sets, _now: None,
-        wipe=lambda _sets: None,
-        redact=lambda _session, _parts, _now: 0,
-    )

@@ -37,9 +37,11 @@ from registry.keys.tables import NOT_IN_BACKUPS
 from registry.storage.bulk import insert_rows
 from registry.storage.columns import table_of
 from registry.storage.database import Database
+from registry.storage.revisions import FactRevision
 
 OF_THE_MOMENT = tuple(
-    table_of(model).name for model in (LogInState, LogInThrottle, SetupLink, WebSession)
+    table_of(model).name
+    for model in (FactRevision, LogInState, LogInThrottle, SetupLink, WebSession)
 )
 LEFT_OUT = frozenset({"alembic_version", *OF_THE_MOMENT, *(t.name for t in NOT_IN_BACKUPS)})
 _ROWS_AT_ONCE = 500

@@ -19,11 +19,13 @@ from registry.cli.progress import Bar, shown_bar
 
 if TYPE_CHECKING:
     from registry.demo.consent import Trainable
+    from registry.demo.erasure import Erased
     from registry.demo.proof import EventProof
     from registry.demo.questions import OneExample
     from registry.demo.story import BatchFacts, Story
 
 SOURCES_SHOWN = 5
+_ENDED = frozenset({"verified", "not_present", "acknowledged", "impossible", "disposed"})
 # What to try next, on the demo's home: arguments of this program.
 NEXT: tuple[tuple[str, ...], ...] = (
     ("lineage", "file://demo docstrings/raw", "--downstream"),
@@ -71,6 +73,8 @@ def demo(
         proof = {"event": story.proof.event, "index": story.proof.index, "size": story.proof.size}
         asked = {"before": story.trainable.before.about, "after": story.trainable.after.about}
         answers = {**answers, "example": example, "proof": proof, "trainable": asked}
+        erased = {"plan": story.erased.plan, "request": story.erased.request}
+        answers |= {"erased": {**erased, "certificate": str(story.erased.certificate)}}
         show_json({**facts, "files": story.files_read, **answers})
         return
     _show(story, seconds)
@@ -128,6 +132,7 @@ def _show(story: Story, seconds: float) -> None:
     _show_sample(story.sample)
     _show_proof(story.proof)
     _show_trainable(story.trainable)
+    _show_erased(story.erased)
     say(f"All {story.files_read:,} files were read again: each has the digest that is recorded.")
     say(f"Done in {seconds:.1f} s. All of it is in {story.home}; look around:")
     say("")
@@ -185,6 +190,35 @@ def _show_trainable(trainable: Trainable) -> None:
     why = ", ".join(after.withheld)
     say(f"  trainable  {after.allowed:,} examples, {gone:,} fewer; withheld for: {why}")
     say(f"  manifest   {after.digest}")
+    say("")
+
+
+def _show_erased(erased: Erased) -> None:
+    plan, request = erased.plan, erased.request
+    say(f"{erased.contributor.name} asks to be erased. The plan, approved by somebody else:")
+    say("")
+    for group in plan["erase"]["by_dataset"]:
+        say(f"  erase      {group['examples']:>3} of {group['namespace']} {group['name']}")
+    for group in plan["review"]:
+        count = "some" if group["examples"] is None else group["examples"]
+        say(f"  to decide  {count:>3} for the reason {group['reason'].replace('_', ' ')}")
+    left = [task for task in request["tasks"] if task["state"] not in _ENDED]
+    kinds = sorted({task["kind"].replace("_", " ") for task in left})
+    say("")
+    own = next(task for task in request["tasks"] if task["target"] == "ledger")
+    say(f"Located before: {erased.before:,} examples; afterwards: {erased.after:,}.")
+    say(
+        f"Taken out of the index, its old versions, objects and sums: {own['erased']:,} of "
+        f"{own['expected']:,}; read back, {own['verified']:,} are looked for and not found."
+    )
+    say(f"The outcome is {request['state'].replace('_', ' ')}, due on {request['due']['date']}.")
+    if left:
+        say(f"Left to be done: {len(left):,} tasks ({', '.join(kinds)}).")
+    say(f"Certificate {request['certificates'][-1]['number']} says so, and verifies:")
+    say("")
+    keys = erased.certificate.with_name("public-keys.txt")
+    arguments = ("certificate", "verify", str(erased.certificate), "--key", str(keys))
+    say(f"  {_program()} {' '.join(_quoted(each) for each in arguments)}")
     say("")
 
 

@@ -66,6 +66,7 @@ def certificate(
     request_id: RequestArgument,
     output: Annotated[Path, typer.Option(help="Where to write it; never over another file.")],
     number: Annotated[int | None, typer.Option(help="Which one; else the newest.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a request's certificate to a file: check it with `registry certificate verify`."""
     with connected() as client:
@@ -76,6 +77,9 @@ def certificate(
             file.write(answer.content)
     except OSError as error:
         raise typer.BadParameter(f"{output} cannot be written: {error.strerror}") from error
+    if as_json:
+        show_json({"request": request_id, "file": str(output), "bytes": len(answer.content)})
+        return
     note(f"Written to {output}; see what it says: registry certificate show {output}")
 
 

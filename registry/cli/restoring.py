@@ -28,13 +28,15 @@ def restore_into(
 ) -> Restored:
     """Restore a backup into the empty registry of these settings, which the caller holds alone.
 
-    `erasures`: the list that counts (`list_of`); `doors`: how the restored house erases. Raises the
+    `erasures`: the list that counts (`list_of`); `doors`: how the restored house erases, unless as
+    it always does. Raises the
     errors of `registry.backups.restore.prepare`, `begin` and `registry.backups.finish.finish`.
     """
     from registry.app import close_house, ledger_place, open_house
     from registry.backups.finish import Target, finish
     from registry.backups.restore import begin, prepare
     from registry.clock import system_clock
+    from registry.erasure.again import doors_of
     from registry.storage.database import Database
     from registry.storage.objects import Objects
 
@@ -51,7 +53,8 @@ def restore_into(
         target = Target(
             house.database, house.ledger.store, house.keyring, house.rotation, house.clock
         )
-        return finish(target, plan, mark, doors and doors(house), report)
+        own = doors_of(house.database, house.ledger, house.turns, house.clock)
+        return finish(target, plan, mark, own if doors is None else doors(house), report)
     finally:
         close_house(house)
 

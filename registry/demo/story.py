@@ -10,20 +10,28 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
+from registry.audit.notes import read_keys, vkey_line
+from registry.audit.signing import current_origin
 from registry.canonical import digest_text
 from registry.client import Registry
 from registry.client.http import HttpClient
 from registry.demo.consent import Trainable, ask_trainable
 from registry.demo.contributors import CONTRIBUTORS, NOTICE, contributor_of
 from registry.demo.datasets import DATASETS, MODEL
+from registry.demo.erasure import Erased, erase_contributor
 from registry.demo.home import DATA, begin_anew
 from registry.demo.pipeline import Audience, Pipeline
 from registry.demo.proof import EventProof, prove_model
 from registry.demo.questions import OneExample, ask_example, ask_sample, wait_until_bound
 from registry.demo.server import served
 from registry.demo.standard_library import installed_library
+from registry.erasure.certificate import verify
 from registry.errors import ConflictError, SetupError
+from registry.keys.listing import list_keys
+from registry.settings import Settings
+from registry.storage.database import Database
 
+KEYS = "public-keys.txt"
 MODEL_NODE = f"dataset:{MODEL[0]}:{MODEL[1]}"
 
 
@@ -52,7 +60,8 @@ class Story:
     `lineage` is the answer to where the model came from; `batches` are those of the demo's datasets
     in it, by node id; `example` is one example of its training data, `sample` five more; `proof`
     says that the event which made it is in the audit log; `trainable` is what may be trained on
-    before and after that example's contributor withdrew; `files_read` counts the files that were
+    before and after that example's contributor withdrew; `erased` is what became of the request to
+    erase them, with a certificate that was verified; `files_read` counts the files that were
     found as they were recorded.
     """
 
@@ -63,6 +72,7 @@ class Story:
     sample: dict[str, Any]
     proof: EventProof
     trainable: Trainable
+    erased: Erased
     files_read: int
 
 
@@ -93,10 +103,12 @@ def tell(home: Path, listener: Listener, *, only: Sequence[str] = ()) -> Story:
         proof = prove_model(client, *MODEL)
         source = str(example.backward["sources"][0]["example_id"])
         trainable = ask_trainable(client, contributor_of(source))
+        erased = erase_contributor(client, trainable.contributor, home, listener)
+    _verify(home, erased.certificate)
     files = [file for several in batches.values() for batch in several for file in batch.files]
     for uri, digest in files:
         _compare(uri, digest)
-    return Story(home, lineage, batches, example, sample, proof, trainable, len(files))
+    return Story(home, lineage, batches, example, sample, proof, trainable, erased, len(files))
 
 
 def _refuse_silence() -> None:
@@ -133,6 +145,22 @@ def _batches(client: HttpClient, name: str) -> list[BatchFacts]:
         )
         for batch in client.pages(f"/api/v1/{dataset}/batches", "batches")
     ]
+
+
+def _verify(home: Path, certificate: Path) -> None:
+    """Hold the certificate to the registry's public keys, which are written beside it, as anybody
+    would who has the two files. Raises NotVerifiedError.
+    """
+    database = Database(Settings(home=home).database)
+    try:
+        with database.read() as session:
+            keys = [key.public_key for key in list_keys(session) if key.public_key]
+            origin = current_origin(session)
+    finally:
+        database.close()
+    name = "" if origin is None else origin.name
+    (home / KEYS).write_text("".join(f"{vkey_line(name, key)}\n" for key in keys), "utf-8")
+    verify(certificate.read_bytes(), read_keys((home / KEYS).read_text("utf-8")))
 
 
 def _compare(uri: str, recorded: str) -> None:

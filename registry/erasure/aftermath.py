@@ -50,10 +50,12 @@ def tasks_of(
             detail=f"{batch['namespace']} {batch['name']}: {batch['why'].replace('_', ' ')}",
         )
     if document["erase"]["examples"]:
-        for backup in backups:
-            yield NewTask(
-                TaskKind.BACKUP, backup.name, TaskState.DEFERRED_BACKUP, until=backup.until
-            )
+        yield from map(backup_task, backups)
+
+
+def backup_task(backup: KnownBackup) -> NewTask:
+    """The task that stands for what a backup holds until it ends (governance case 8)."""
+    return NewTask(TaskKind.BACKUP, backup.name, TaskState.DEFERRED_BACKUP, until=backup.until)
 
 
 def hold_target(hold_id: str) -> str:

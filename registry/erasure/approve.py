@@ -222,8 +222,7 @@ def extend_deadline(
             f"and it is {day_of(now).isoformat()}.",
             remedy="Answer it now; it is overdue and stays executable.",
         )
-    was_due_on = case.due_on
-    due = deadline_of(case, extended=True)
+    first, due = case.due_on, deadline_of(case, extended=True)
     case = change_case(
         session,
         case,
@@ -243,7 +242,7 @@ def extend_deadline(
         actor=actor,
         now=now,
         reasons=reasons,
-        was_due_on=was_due_on,
+        extended_from=first,
     )
     return case
 

@@ -6,6 +6,8 @@ Rules (DESIGN §1.10, §1.12, §6; the governance page, cases 2, 3, 4, 8, 10, 19
 2. The approved plan says what is erased, whatever the policies say by now.
 3. Nothing is called verified but what was looked for and not found. Where something is left, what
    takes it away (sums, purges, discards) runs as tasks of the queue, and it is looked again later.
+4. What was marked, and then what was redacted, is listed beside the ledger once it is committed, so
+   that a restore does it again. Backups that were made until it is proven are tasks.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from registry.audit.tables import ENTRY
 from registry.erasure.aftermath import KnownBackup, tasks_of
 from registry.erasure.cases import Case, change_case, read_case, require_state
 from registry.erasure.hands import Hands, Work, read_planned
+from registry.erasure.in_backups import name_backups
 from registry.erasure.in_queue import ask_to_carry_out
 from registry.erasure.keepsake import forget
 from registry.erasure.lifecycle import RequestState, TaskKind, TaskState
+from registry.erasure.listed import list_erasure
 from registry.erasure.marking import mark_away
 from registry.erasure.own_logs import (
     LOGS,
@@ -87,6 +91,7 @@ def carry_out(hands: Hands, request_id: str, *, rounds: int = 1) -> bool:
         if read_case(session, request_id).state is RequestState.FULFILLED:
             return True
     work = mark_away(hands, request_id)
+    list_erasure(hands, work)
     wiped = wipe(
         hands.ledger,
         hands.database,
@@ -99,6 +104,7 @@ def carry_out(hands: Hands, request_id: str, *, rounds: int = 1) -> bool:
     if _are_logs_open(hands, work.case):
         wipe_event_log(hands, work)
         wipe_journal(hands, work)
+        list_erasure(hands, work)
         if not scrub_residue(hands.database, _SCRUBBED):
             raise StorageUnavailableError(
                 "Deleted rows still lie in the database's own files.",
@@ -160,7 +166,7 @@ def _left_in(remains: Remains) -> Left:
 def _note_proof(
     session: Session, hands: Hands, work: Work, ledger: Left, logs: dict[str, Left], rounds: int
 ) -> None:
-    now = hands.clock()
+    now, is_proven_now = hands.clock(), False
     case, _ = read_planned(session, work.case.id, held=True)
     for task in read_tasks(session, case.id, kinds=[TaskKind.OWN_DATA]):
         if task.state is not TaskState.ERASED:
@@ -170,10 +176,14 @@ def _note_proof(
             # Another round erased it after this one had looked; that one looks too.
             continue
         if not left.places:
+            is_proven_now = is_proven_now or bool(task.erased)
             change = TaskChange(verified=task.erased, detail="Looked for, and not found.")
             turn_task(session, task, TaskState.VERIFIED, change, actor=SYSTEM, now=now)
         else:
             _still_there(session, task, left, rounds, now)
+    if is_proven_now:
+        # A backup that was made since the plan was taken up may hold it as well.
+        name_backups(session, case, work.plan.id, actor=SYSTEM, now=now)
 
 
 def _still_there(session: Session, task: TaskView, left: Left, rounds: int, now: datetime) -> None:

@@ -43,7 +43,11 @@ class LetterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LetterFacts:
-    """What a letter is written from; it holds nothing that was found in the data."""
+    """What a letter is written from; it holds nothing that was found in the data.
+
+    `extended_from`: the end of the first period, in a letter that tells of a longer one. `code`: of
+    the justification of a refusal.
+    """
 
     kind: LetterKind
     request_id: str
@@ -55,9 +59,9 @@ class LetterFacts:
     written_on: date
     needs_identity: bool
     reasons: str | None = None
-    justification: Justification | None = None
+    extended_from: date | None = None
     code: str | None = None
-    was_due_on: date | None = None
+    justification: Justification | None = None
 
 
 Render = Callable[[LetterFacts], str]
@@ -92,8 +96,8 @@ def make_letter(
     actor: str,
     now: datetime,
     reasons: str | None = None,
+    extended_from: date | None = None,
     justification: Justification | None = None,
-    was_due_on: date | None = None,
 ) -> str:
     """Write a letter of a case and seal it (rule 2); its id.
 
@@ -111,9 +115,9 @@ def make_letter(
         written_on=now.date(),
         needs_identity=not case.is_verified,
         reasons=reasons,
-        justification=justification,
+        extended_from=extended_from,
         code=case.justification,
-        was_due_on=was_due_on,
+        justification=justification,
     )
     text = desk.render(facts)
     return keep_letter(session, desk.keyring, case, kind, text, actor=actor, now=now)

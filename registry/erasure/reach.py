@@ -125,15 +125,20 @@ class _Reach:
         self._erase(starts)
         self._near()
         self._origins(starts)
-        for reason in [each for each in Reason if each in found.review]:
+        self._leave_erased()
+        for reason in list(found.review):
             self._spread(reason, found.review[reason])
         self._unknown()
-        found.review = {
-            reason: left
-            for reason, marks in found.review.items()
-            if (left := marks_without(marks, found.erase))
-        }
+        self._leave_erased()
         return found
+
+    def _leave_erased(self) -> None:
+        """What came into the erase set after all is not reviewed."""
+        self._found.review = {
+            reason: left
+            for reason, marks in sorted(self._found.review.items())
+            if (left := marks_without(marks, self._found.erase))
+        }
 
     def _erase(self, starts: Sets) -> None:
         """Rule 1: duplicates first, so that every map is pushed through once where that is all."""

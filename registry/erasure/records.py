@@ -87,7 +87,8 @@ class RedactedPart:
 class ErasureRecord:
     """What one step of an erasure did, whole; `plan` is the digest of the plan that was executed.
 
-    `record_keys`: the record keys that were destroyed with it.
+    `record_keys`: the record keys that were destroyed with it; `entries`: 32 bytes of leaf data of
+    each entry of the journal whose payload was redacted.
     """
 
     id: str
@@ -99,6 +100,7 @@ class ErasureRecord:
     restrictions: tuple[RestrictedRow, ...] = ()
     redactions: tuple[RedactedPart, ...] = ()
     record_keys: tuple[str, ...] = ()
+    entries: tuple[bytes, ...] = ()
 
     def key_ids(self) -> set[str]:
         """The versions of the subject key that its rows are under."""
@@ -187,6 +189,7 @@ def read_record(shown: Mapping[str, Any], *, name: str) -> ErasureRecord:
             restrictions=tuple(RestrictedRow(**_meant(each)) for each in shown["restrictions"]),
             redactions=tuple(RedactedPart(**_meant(each)) for each in shown["redactions"]),
             record_keys=tuple(shown["record_keys"]),
+            entries=tuple(_decoded(each) for each in shown.get("entries", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _not_verified(name, "it has another shape; a newer program wrote it") from error
@@ -214,11 +217,15 @@ def _meant(shown: Mapping[str, Any]) -> dict[str, Any]:
     meant = dict(shown)
     for name in _BYTES & meant.keys():
         if meant[name] is not None:
-            meant[name] = base64.b64decode(meant[name], validate=True)
+            meant[name] = _decoded(meant[name])
     for name in _MOMENTS & meant.keys():
         if meant[name] is not None:
             meant[name] = from_micros(meant[name])
     return meant
+
+
+def _decoded(shown: str) -> bytes:
+    return base64.b64decode(shown, validate=True)
 
 
 def _signed_bytes(kind: str, payload: Mapping[str, Any]) -> bytes:

@@ -26,6 +26,7 @@ from sqlmodel import Session
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.audit.key_changes import recording_as
+from registry.audit.redaction import redact_leaves
 from registry.canonical import canonical_json
 from registry.catalog.version_tables import BatchNumber
 from registry.erasure.records import (
@@ -276,6 +277,8 @@ def _apply(
     if record.redactions:
         doors.redact(session, record.redactions, now)
     _add_rows(session, record)
+    under = record.request_id
+    redact_leaves(session, record.entries, under=under, actor=actor, at=now)
     ends = [DestroyedKey(f"record/{key}", record.at) for key in record.record_keys]
     destroyed = replay_destroyed(session, ends, record=recording_as(actor)) if ends else 0
     facts = {
@@ -285,6 +288,7 @@ def _apply(
         "suppressions": len(record.suppressions),
         "restrictions": len(record.restrictions),
         "redactions": len(record.redactions),
+        "entries": len(record.entries),
     }
     append_entries(session, [Entry(EntryKind.ERASURE_REPLAYED, actor, facts)], at=now)
     return sets, destroyed

@@ -73,12 +73,6 @@ class Regime(_Form, frozen=True):
     record_kept: str | None = None
 
 
-class IdentifierRules(_Form, frozen=True):
-    """When the identifiers of a closed request are destroyed."""
-
-    destroyed_after: str = "P30D"
-
-
 class LetterRules(_Form, frozen=True):
     """Who writes to the person, how to reach them, and where to complain."""
 
@@ -95,7 +89,6 @@ class ErasureRules(_Form, frozen=True):
     duplicates: DuplicateRules = DuplicateRules()
     shared: SharedRules = SharedRules()
     search: SearchRules = SearchRules()
-    identifiers: IdentifierRules = IdentifierRules()
     letters: LetterRules = LetterRules()
 
 
@@ -140,7 +133,7 @@ def _check(said: ErasureRules, file: str) -> None:
     lacking = [name for name in ("gdpr", "ccpa") if name not in said.regimes]
     if lacking:
         raise refuse(file, f"regimes lacks {', '.join(lacking)}.", "Put it back.")
-    durations = {"identifiers.destroyed_after": said.identifiers.destroyed_after}
+    durations: dict[str, str] = {}
     for name, regime in said.regimes.items():
         durations[f"regimes.{name}.suppression.period"] = regime.suppression.period or "P1D"
         durations[f"regimes.{name}.record_kept"] = regime.record_kept or "P1D"

@@ -63,7 +63,7 @@ def _letter(facts: LetterFacts, rules: LetterRules) -> letters.Letter:
             question = _QUESTION if facts.needs_identity else None
             return letters.Acknowledgement(head, facts.due_on, question)
         case LetterKind.EXTENSION:
-            was = facts.was_due_on or facts.due_on
+            was = facts.extended_from or facts.due_on
             return letters.ExtensionLetter(head, was, facts.due_on, (facts.reasons or "",))
         case LetterKind.REFUSAL | LetterKind.COMPLETION:
             reason = facts.justification

@@ -207,8 +207,8 @@ def _changed(row: Any, sought: Sought) -> _Change:
     event, paths = before, [sought.without(path) for path in outcome.replaced]
     if outcome.replaced:
         body = exact_json(content)
-        after = _read_again(content, body, digest)
-        if after is None or _names(after) != _names(before):
+        after = read_again(content, body, digest)
+        if after is None or names_of(after) != names_of(before):
             kept += [KeptName(named, path) for path in paths]
             paths = []
         else:
@@ -226,14 +226,15 @@ def _changed(row: Any, sought: Sought) -> _Change:
     return _Change(row.id, event, row.state, values or None, paths, kept)
 
 
-def _read_again(content: dict[str, Any], body: bytes, digest: bytes) -> Event | None:
+def read_again(content: dict[str, Any], body: bytes, digest: bytes) -> Event | None:
+    """The event that a changed body means; None where it means none any more."""
     try:
         return interpret(content, body, digest)
     except MalformedEventError:
         return None
 
 
-def _names(event: Event) -> list[object]:
+def names_of(event: Event) -> list[object]:
     """All that other rows hang on."""
     others = sorted((other.kind, other.named.id) for other in read_other_names(event))
     return [
@@ -279,11 +280,11 @@ def _redact(
             "parts": len(redactions),
         }
         append_entries(session, [Entry(EntryKind.LINEAGE_EVENTS_REDACTED, actor, facts)], at=now)
-    _project(session, [c.event for c in changed if c.state == EventState.PROJECTED.value])
+    project_events(session, [c.event for c in changed if c.state == EventState.PROJECTED.value])
     return changes
 
 
-def _project(session: Session, events: Sequence[Event]) -> None:
+def project_events(session: Session, events: Sequence[Event]) -> None:
     """Make anew what these events mean."""
     runs: set[bytes] = set()
     names: dict[str, set[bytes]] = {"job": set(), "dataset": set()}

@@ -176,7 +176,7 @@ class Sought:
                 cleaned = self.without(value)
                 if cleaned == value:
                     continue
-                if _is_name([*steps, key]):
+                if is_name([*steps, key]):
                     outcome.kept.append(place.path(key))
                     continue
                 place.container[key] = cleaned  # type: ignore[index]
@@ -239,7 +239,7 @@ def _literal(word: bytes) -> bytes:
     return b"".join(b"%c" % each if each in _WORD else b"\\x%02x" % each for each in word)
 
 
-def _is_name(steps: list[str | int]) -> bool:
+def is_name(steps: list[str | int]) -> bool:
     """Whether the value at these steps names something (rule 2)."""
     last = steps[-1]
     if last in _MARKS or (len(steps) == 1 and last in _TOP):

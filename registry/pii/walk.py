@@ -16,6 +16,7 @@ from registry.canonical import Json
 
 Container: TypeAlias = "dict[str, Json] | list[Json]"
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(?:([0-9]+)|'((?:[^'\\]|\\.)*)'|\*)\]", re.DOTALL)
 
 
 class Place(NamedTuple):
@@ -49,6 +50,25 @@ class Place(NamedTuple):
 def json_path(steps: Iterable[str | int]) -> str:
     """The path that these keys and indexes make from the root."""
     return "$" + "".join(map(_step, steps))
+
+
+def path_steps(path: str) -> list[str | int] | None:
+    """The keys and indexes of a path that `json_path` made; None for one that it did not make."""
+    steps: list[str | int] = []
+    at = 1
+    while at < len(path):
+        found = _STEP.match(path, at)
+        if found is None:
+            return None
+        plain, index, quoted = found.groups()
+        if index is not None:
+            steps.append(int(index))
+        elif plain is not None or quoted is not None:
+            steps.append(plain or re.sub(r"\\(.)", r"\1", quoted or "", flags=re.DOTALL))
+        else:
+            steps.append("*")
+        at = found.end()
+    return steps if path[:1] == "$" else None
 
 
 def _step(key: str | int) -> str:

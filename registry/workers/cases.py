@@ -4,7 +4,8 @@ Rules:
 1. A request that is nearly due, or overdue, raises a violation once; seen again it is the same one
    (the governance page, case 13: loudly overdue, and still executable). It names no person.
 2. Each key is destroyed in a transaction of its own, so that one that cannot be does not keep the
-   others; the database's own files are scrubbed at the end.
+   others; the list beside the ledger is made complete and the database's own files are scrubbed at
+   the end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from registry.actors.accounts import SYSTEM
 from registry.erasure.cases import Case
 from registry.erasure.intake import day_of
 from registry.erasure.reading import due_cases
+from registry.erasure.replay import mirror_destroyed_keys, signer_of
 from registry.erasure.shred import due_to_shred, scrub_keys, shred_request
 from registry.errors import UnavailableError
 from registry.policy.alerting import put_alerts
@@ -76,6 +78,8 @@ def shred_keys(context: TaskContext) -> None:
             house.database.transact(destroy)
         shredded += len(due)
         context.report(f"{shredded} keys of closed requests destroyed")
+    # Whoever destroyed one may have been cut off before it was listed beside the ledger.
+    mirror_destroyed_keys(house.database, house.ledger.objects, signer_of(house.keyring))
     # An attempt before this one may have destroyed keys and been kept from scrubbing.
     wanted = shredded > 0 or context.task.attempt > 1
     if wanted and not scrub_keys(house.database):

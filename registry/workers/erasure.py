@@ -1,4 +1,4 @@
-"""Handlers that carry plans out, state outcomes, and go on with what a hold kept.
+"""Handlers that carry plans out, state outcomes, and go on with what a hold or a backup kept.
 
 Rules:
 1. A round that still finds something is followed by another, later and later: first what the queue
@@ -18,6 +18,7 @@ from registry.actors.accounts import SYSTEM
 from registry.erasure.certifying import list_certificates, seal_certificate
 from registry.erasure.concluding import conclude
 from registry.erasure.execution import ROUNDS, carry_out
+from registry.erasure.in_backups import end_backups
 from registry.erasure.in_queue import ask_to_carry_out, ask_to_conclude
 from registry.erasure.resuming import kept_no_more
 from registry.request import House
@@ -62,13 +63,17 @@ def state_outcome(house: House, request_id: str) -> None:
 
 
 def resume_erasures(context: TaskContext) -> None:
-    """Go on with every case of which a hold keeps nothing any more (governance case 2)."""
+    """Go on with every case of which a hold, or a backup, keeps nothing any more (governance cases
+    2 and 8).
+    """
     house = context.house
 
     def work(session: Session) -> None:
         now = house.clock()
         for request_id in kept_no_more(session, at=now):
             ask_to_carry_out(session, request_id, now=now)
+            ask_to_conclude(session, request_id, now=now)
+        for request_id in end_backups(session, actor=SYSTEM, now=now):
             ask_to_conclude(session, request_id, now=now)
 
     context.conclude(work)

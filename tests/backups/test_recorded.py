@@ -90,7 +90,7 @@ def test_backups_are_recorded_and_listed_by_http(admin: HttpClient) -> None:
 
 
 def test_the_tables_go_down_and_up_again(database: Database) -> None:
-    for step, revision in [("downgrade", "0010"), ("upgrade", "head")]:
+    for step, revision in [("downgrade", "0013"), ("upgrade", "head")]:
         with database.write() as session:
             getattr(command, step)(alembic_config(session.connection()), revision)
         assert changed_tables(database) >= (

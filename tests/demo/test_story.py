@@ -17,17 +17,23 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from registry.audit.notes import read_keys
 from registry.cli import demo as command
 from registry.cli.main import app
 from registry.client.facets import PRODUCER
 from registry.client.http import HttpClient
+from registry.client.manifest import ask_manifest
 from registry.demo.classifier import Classifier
 from registry.demo.contributors import CONTRIBUTORS
+from registry.demo.datasets import TRAIN
 from registry.demo.home import DATA
+from registry.demo.pipeline import PURPOSE
 from registry.demo.questions import read_lines
 from registry.demo.server import served
 from registry.demo.standard_library import installed_library
 from registry.demo.story import MODEL_NODE, Story, tell
+from registry.erasure.certificate import verify
+from registry.erasure.certificate_facts import Outcome, TargetKind, TargetState
 from registry.errors import ConflictError, SetupError
 from tests.house.tree import ROOT
 
@@ -35,7 +41,7 @@ from tests.house.tree import ROOT
 pytestmark = pytest.mark.xdist_group("demo-story")
 MODULES = ("abc", "csv", "json", "logging", "textwrap")
 JOBS = ["collect", "clean", "deduplicate", "split", "train"]
-STEPS = [*JOBS, "bind"]
+STEPS = [*JOBS, "bind", "erase"]
 DATASETS = "/api/v1/namespaces/file%3A%2F%2Fdemo/datasets"
 EXAMPLES = ("raw", "clean", "unique", "train", "validation")
 
@@ -90,7 +96,7 @@ def on_disk(uri: str) -> Path:
 
 def test_every_step_is_heard_of(told: Told) -> None:
     assert told.heard.steps == STEPS
-    assert told.heard.advanced == len(MODULES) + len(EXAMPLES)
+    assert told.heard.advanced == len(MODULES) + len(EXAMPLES) + 5
     assert len(told.heard.outcomes) == len(STEPS)
 
 
@@ -260,6 +266,35 @@ def test_a_withdrawal_takes_out_exactly_that_contributors_examples(told: Told) -
     assert len(left) < len(people)
     assert trainable.after.positions.tolist() == left
     assert trainable.after.withheld == {"consent": len(people) - len(left)}
+
+
+def test_one_contributor_is_erased_and_their_rows_are_all_that_is(told: Told) -> None:
+    erased = told.story.erased
+    (batch,) = told.batches("docstrings/train")
+    people = pq.read_table(on_disk(batch["files"][0]["uri"]))["contributor"].to_pylist()
+    theirs = [row for row, who in enumerate(people) if who == erased.contributor.email]
+    asked = f"/api/v1/erasure-requests/{erased.request['id']}/members"
+    found = told.client.get(asked, {"batch": batch["number"]})["ranges"]
+    named = [row for first, last in found for row in range(first, last + 1)]
+    # What says the same, word for word, and is long enough is erased with them.
+    assert set(theirs) <= set(named)
+    assert erased.before > 0
+    assert erased.after == 0
+    manifest = ask_manifest(told.client, TRAIN, PURPOSE, with_ids=False)
+    assert manifest.allowed == len(people) - len(named)
+
+
+def test_the_certificate_says_that_files_still_hold_the_rows(told: Told) -> None:
+    erased = told.story.erased
+    keys = (told.story.home / "public-keys.txt").read_text("utf-8")
+    certificate = verify(erased.certificate.read_bytes(), read_keys(keys))
+    assert certificate.facts.outcome is Outcome.PARTIALLY_FULFILLED
+    targets = {target.name: target for target in certificate.facts.targets}
+    assert targets["ledger"].state is TargetState.VERIFIED
+    files = [target for target in targets.values() if target.kind is TargetKind.FILE]
+    assert files
+    assert all(target.state is TargetState.PENDING for target in files)
+    assert sum(target.expected or 0 for target in files) == targets["ledger"].verified
 
 
 def test_a_line_that_is_not_there_is_refused(told: Told) -> None:

@@ -195,7 +195,7 @@ class Naive:
 
     @cached_property
     def review(self) -> dict[Reason, set[Address]]:
-        found = {reason: self.made_of(seeds) for reason, seeds in self.seeds().items()}
+        found = {reason: self.made_of(seeds - self.erase) for reason, seeds in self.seeds().items()}
         unknown: set[Address] = set()
         outputs: set[Output] = set()
         while True:

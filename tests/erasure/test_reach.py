@@ -71,6 +71,10 @@ def test_the_closure_of_a_thousand_pipelines_equals_brute_force(rules: ErasureRu
     assert len(met) >= len(Reason) - 2
 
 
+def test_what_is_erased_after_all_has_nobody_review_what_was_made_of_it() -> None:
+    check(11_107, frozenset({1, 2}), RULES)
+
+
 @given(
     seed=st.integers(0, 2**32 - 1),
     asked=st.frozensets(st.integers(0, 4), min_size=1, max_size=5),

@@ -30,7 +30,6 @@ def test_the_shipped_rules_say_what_each_role_leads_to() -> None:
     assert rules.said.regimes["gdpr"].suppression.period == "P3Y"
     assert rules.said.regimes["ccpa"].suppression.period is None
     assert rules.said.regimes["ccpa"].record_kept == "P24M"
-    assert rules.said.identifiers.destroyed_after == "P30D"
 
 
 def test_an_operators_file_goes_before_the_shipped_one(tmp_path: Path) -> None:
@@ -51,7 +50,6 @@ def test_an_operators_file_goes_before_the_shipped_one(tmp_path: Path) -> None:
         ("minimum_bytes: 64", "minimum_bytes: -1", "line 17"),
         ("minimum_bytes: 64", "least: 64", "unknown field `least`"),
         ("period: P3Y", "period: 3 years", "regimes.gdpr.suppression.period"),
-        ("destroyed_after: P30D", "destroyed_after: soon", "identifiers.destroyed_after"),
         ("  ccpa:", "  cpra:", "cpra"),
         ("roles:", "roles: &a", "anchors"),
     ],

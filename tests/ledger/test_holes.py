@@ -107,3 +107,14 @@ def test_ordinals_before_the_file_or_outside_a_batch_are_refused() -> None:
         Holes([2**32])
     with pytest.raises(InvalidInputError):
         Holes([1]).left(0, 2**32 + 1)
+
+
+@given(st.lists(st.integers(0, 40), max_size=30), st.integers(0, 50))
+def test_what_is_left_is_counted_from_0_and_found_by_that_count(some: list[int], rows: int) -> None:
+    holes = Holes(some)
+    left = [ordinal for ordinal in range(rows) if ordinal not in some]
+
+    assert np.flatnonzero(holes.is_left(rows)).tolist() == left
+    assert holes.ordinals_at(list(range(len(left)))).tolist() == left
+    assert [holes.row(ordinal) for ordinal in left] == list(range(len(left)))
+    assert holes.ordinals_at([]).size == 0

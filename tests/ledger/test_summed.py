@@ -16,8 +16,10 @@ from registry.ledger.summed import (
     TEXTS,
     Summed,
     Texts,
+    blanked,
     filled,
     read_together,
+    taken,
     through_map,
 )
 from registry.ledger.sums import Sum, sums_of
@@ -135,3 +137,22 @@ def test_sums_are_those_of_counting_one_by_one(rows: list[Row]) -> None:
 
 def test_a_batch_of_nothing_has_a_total_of_nothing() -> None:
     assert list(sums_of(Summed(0, {}, {}))) == [Sum("total", "", 0, 0, 0)]
+
+
+@given(some_rows, st.sets(st.integers(0, 14)))
+def test_erased_rows_hold_nothing_and_count_nowhere(rows: list[Row], erased: set[int]) -> None:
+    columns = columns_of(rows)
+    empty = blanked(columns, np.array(sorted(erased), np.uint32))
+    expected: list[Row] = [(None, None) if at in erased else row for at, row in enumerate(rows)]
+    assert rows_of(empty) == expected
+    assert rows_of(columns) == rows
+    # Not even a value that only they had is left, in memory or in the file.
+    kept = read_together([io.BytesIO(empty.to_parquet())])
+    assert rows_of(kept) == expected
+    texts = {text for text, _ in expected if text is not None}
+    for each in (empty, kept):
+        assert set(each.texts[LABEL].values if LABEL in each.texts else ()) == texts
+    left = np.array([at not in erased for at in range(len(rows))])
+    remaining = [row for row, is_left in zip(rows, left, strict=True) if is_left]
+    assert rows_of(taken(empty, left)) == remaining
+    assert next(iter(sums_of(taken(empty, left)))).examples == len(remaining)

@@ -1,0 +1,118 @@
+"""Lists what an erasure did beside the ledger, so that a restore does it again.
+
+Rules (the governance page, case 8; `replay` rules 1 and 2):
+1. A record is read from what is committed, and written again by every round of work on a case. It
+   tells all that was done so far, and its moment is that of the newest of it; so a round that did
+   nothing more writes the same record, which is one.
+2. It names the redactions of an event whole, whoever made them: their order counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+import numpy as np
+from sqlalchemy import Row, func, select
+from sqlmodel import Session
+
+from registry.audit.events import EntryKind
+from registry.audit.tables import ENTRY
+from registry.canonical import parse_digest
+from registry.erasure.hands import Hands, Work
+from registry.erasure.records import ErasedBatch, ErasureRecord, RedactedPart
+from registry.erasure.replay import read_marks, rows_of_case, signer_of, write_record
+from registry.erasure.sets import Sets
+from registry.ledger.erasing import read_holes
+from registry.ledger.holes import Holes
+from registry.ledger.tables import BatchHole
+from registry.lineage.erase_events import KIND
+from registry.lineage.redact_again import redactions_of
+from registry.storage.columns import table_of
+
+_hole = table_of(BatchHole)
+_AT_ONCE = 1_000
+_REDACTIONS = (EntryKind.LINEAGE_EVENTS_REDACTED, EntryKind.PAYLOAD_REDACTED)
+
+
+def list_erasure(hands: Hands, work: Work) -> ErasureRecord | None:
+    """Keep the record of what was committed for a case so far (rule 1); None for nothing.
+
+    Effects: one object. Raises StorageUnavailableError: call it again. Cost: reads which entries of
+    the journal are about redactions.
+    """
+    with hands.database.read() as session:
+        record = _record_of(session, work)
+    if record is not None:
+        write_record(hands.ledger.objects, record, signer_of(hands.ledger.keyring))
+    return record
+
+
+def _record_of(session: Session, work: Work) -> ErasureRecord | None:
+    case = work.case.id
+    batches = _batches(session, work.sets)
+    suppressions, restrictions = rows_of_case(session, case)
+    events, leaves, moments = _redacted(session, case)
+    moments += [row.recorded_at for row in suppressions]
+    moments += [row.recorded_at for row in restrictions]
+    moments += _marked_at(session, [each.number for each in batches])
+    if not moments:
+        return None
+    return ErasureRecord(
+        id=case,
+        request_id=case,
+        at=max(moments),
+        plan=work.plan.digest,
+        batches=tuple(batches),
+        suppressions=suppressions,
+        restrictions=restrictions,
+        redactions=tuple(RedactedPart(e, p, KIND) for e, p in redactions_of(session, events)),
+        entries=tuple(leaves),
+    )
+
+
+def _batches(session: Session, sets: Sets) -> list[ErasedBatch]:
+    """The rows that are really marked, by batches that are known."""
+    holes, marks, found = read_holes(session, sets), read_marks(session, sets), []
+    for number, ordinals in sorted(sets.items()):
+        if number in holes and number in marks:
+            gone = np.intersect1d(ordinals, holes[number].ordinals())
+            if gone.size:
+                found.append(ErasedBatch(number, marks[number], Holes(gone).to_bytes()))
+    return found
+
+
+def _marked_at(session: Session, numbers: list[int]) -> list[datetime]:
+    moments: list[datetime] = []
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = _hole.c.number.in_(numbers[start : start + _AT_ONCE])
+        newest = session.execute(select(func.max(_hole.c.changed_at)).where(some)).scalar_one()
+        if newest is not None:
+            moments.append(newest)
+    return moments
+
+
+def _redacted(session: Session, case: str) -> tuple[set[bytes], list[bytes], list[datetime]]:
+    """Events and leaves of entries that were redacted under a case, and when."""
+    events: set[bytes] = set()
+    leaves: list[bytes] = []
+    moments: list[datetime] = []
+    for row in _entries(session):
+        facts = msgspec.json.decode(row.payload)
+        if facts.get("under") != case:
+            continue
+        moments.append(row.at)
+        events |= {parse_digest(each, path="events") for each in facts.get("events", ())}
+        leaves += [parse_digest(each, path="leaves") for each in facts.get("leaves", ())]
+    return events, sorted(set(leaves)), moments
+
+
+def _entries(session: Session) -> Iterator[Row[tuple[datetime, bytes]]]:
+    query = (
+        select(ENTRY.c.at, ENTRY.c.payload)
+        .where(ENTRY.c.kind.in_([kind.value for kind in _REDACTIONS]))
+        .where(ENTRY.c.payload.is_not(None))
+        .order_by(ENTRY.c.id)
+    )
+    yield from session.execute(query)
