@@ -26,6 +26,7 @@ from registry.erasure.concluding import conclude
 from registry.erasure.execution import begin, carry_out
 from registry.erasure.hands import Hands
 from registry.erasure.intake import day_of
+from registry.erasure.replay import begin_list, signer_of
 from registry.erasure.tables import ErasureCertificate
 from registry.errors import ConflictError
 from registry.request import House
@@ -42,17 +43,20 @@ from tests.ledger.test_binding_faults import Breaker, Breaking, BrokenError, alt
 
 _suppression, _certificate = table_of(Suppression), table_of(ErasureCertificate)
 OF_LEDGER = {kind: work for kind, work in HANDLERS.items() if kind.value.startswith("ledger.")}
-# What is known, kept; the mark. The object's two parts; the index; the tasks that follow. The event
-# log and the journal. What was erased is noted, and what was found.
+# What is known, kept; the mark, which is listed. The object's two parts; the index; the tasks that
+# follow. The event log and the journal, which are listed. What was erased is noted, and what was
+# found.
 FIRST = [
-    *("put", "transact"),
+    *("put", "transact", "put"),
     *("put_file", "put_file", "delete", "delete", "transact"),
-    *("transact", "transact", "transact", "transact"),
+    *("transact", "transact", "put", "transact", "transact"),
 ]
-# The same with nothing left to take away; then what is known is forgotten, and the outcome stated.
+# The same with nothing left to take away, and listed with what others replaced in the same events;
+# then what is known is forgotten, and the outcome stated.
 LAST = [
     "put",
     "transact",
+    "put",
     "delete",
     "delete",
     "transact",
@@ -76,6 +80,8 @@ class Faults:
         names = [f"person{number}" for number in range(2 * (len(FIRST) + len(LAST)) + 4)]
         self.people = iter(names)
         rows = len(names)
+        keyring = self.house.keyring
+        begin_list(self.house.ledger.objects, signer_of(keyring), now=self.house.clock())
         digest = put(self.client, parquet(examples([[name] for name in names])), "examples")
         told(self.client, "collect", 1, written("raw", "raw", examples=digest, **RIGHTS, **KEYED))
         same = {"form": "range", "first": 0, "count": rows, "size": rows}
