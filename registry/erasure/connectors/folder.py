@@ -135,10 +135,10 @@ class HeldLocalFile:
         """A temporary file beside the old one, with its mode and owner (rule 2)."""
         self.require_writable()
         with telling(self.uri):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self._temporary, flags, 0o600, dir_fd=self._folder)
         self._is_written = True
-        with os.fdopen(descriptor, "w+b", buffering=1 << 20) as sink:
+        with os.fdopen(descriptor, "wb", buffering=1 << 20) as sink:
             with telling(self.uri):
                 _take_after(self.source.fileno(), descriptor, self._opened)
             self._written = sink

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import BinaryIO
 
 import numpy as np
@@ -30,6 +31,9 @@ from registry.erasure.connectors.parquet_write import Writing, dense, writing_li
 from registry.erasure.connectors.protocol import RowNumbers
 from registry.erasure.connectors.thrift import Struct
 from registry.erasure.connectors.trouble import NotFaithfulError
+
+#: Slices are written instead of a copy where each is this long on average.
+_SLICE_ROWS = 256
 
 
 def rewrite_parquet(
@@ -73,18 +77,27 @@ def _carry_rest(
     carrier: Carrier, file: pq.ParquetFile, at: int, drop: RowNumbers, writing: Writing, old: Struct
 ) -> Struct:
     """Carry over what is left of a row group."""
-    table = dense(file.read_row_group(at))
-    keep = np.ones(table.num_rows, np.bool)
-    keep[drop] = False
-    made = writing.one_group(table.filter(pa.array(keep)), file.metadata.row_group(at))
+    table = _rest(dense(file.read_row_group(at)), drop)
+    made = writing.one_group(table, file.metadata.row_group(at))
     view = memoryview(made)
     tail = bytes(view[-TAIL_BYTES:])
     span = footer_span(tail, len(view))
     parsed = Footer.parse(bytes(view[span.start : span.start + span.size]))
     (group,) = parsed.groups
-    if rows_of(group) != int(keep.sum()):
+    if rows_of(group) != table.num_rows:
         raise NotFaithfulError("a row group was not written whole")
     return carrier.carry(lambda start, size: bytes(view[start : start + size]), group, like=old)
+
+
+def _rest(table: pa.Table, drop: RowNumbers) -> pa.Table:
+    """The other rows; where few are dropped, as slices, so that nothing is copied."""
+    if drop.size * _SLICE_ROWS > table.num_rows:
+        keep = np.ones(table.num_rows, np.bool)
+        keep[drop] = False
+        return table.filter(pa.array(keep))
+    bounds = [-1, *drop.tolist(), table.num_rows]
+    pieces = [table.slice(a + 1, b - a - 1) for a, b in pairwise(bounds) if b - a > 1]
+    return pa.concat_tables(pieces)
 
 
 def _read_footer(source: BinaryIO, size: int) -> Footer:
