@@ -18,6 +18,10 @@ Told = TypeVar("Told", Progress, Intent)
 class _OfTheCallerError(Exception):
     """What a caller's `Watch` raised: none of this connector's business."""
 
+    def __init__(self, raised: Exception) -> None:
+        super().__init__(str(raised))
+        self.raised = raised
+
 
 def at_edge(
     uri: str, watch: Watch, work: Callable[[Watch], Result], stopped: Callable[[Trouble], Result]
@@ -30,7 +34,7 @@ def at_edge(
     try:
         return work(told)
     except _OfTheCallerError as error:
-        raise (error.__cause__ or error) from None
+        raise error.raised
     except StoppedError as error:
         return stopped(error.trouble)
     except NotFaithfulError as error:
@@ -54,6 +58,6 @@ def _apart(call: Callable[[Told], None]) -> Callable[[Told], None]:
         try:
             call(said)
         except Exception as error:
-            raise _OfTheCallerError from error
+            raise _OfTheCallerError(error) from error
 
     return tell

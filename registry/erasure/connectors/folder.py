@@ -54,6 +54,23 @@ class FolderPlace:
             stack.callback(held.remove_unfinished)
             yield held
 
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder, sorted, temporary ones left out."""
+        with (
+            telling(folder),
+            _folder_of(f"{folder.rstrip('/')}/-", self._roots) as (opened, _),
+            os.scandir(opened) as entries,
+        ):
+            found = [each.name for each in entries if each.is_file(follow_symlinks=False)]
+        return sorted(name for name in found if not name.startswith(LEFTOVER_PREFIX))
+
+    def remove(self, uri: str) -> None:
+        """Remove a file; nothing happens where there is none."""
+        with telling(uri), _folder_of(uri, self._roots) as (folder, name):
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
+
 
 @contextmanager
 def _folder_of(uri: str, roots: Sequence[str]) -> Iterator[tuple[int, str]]:

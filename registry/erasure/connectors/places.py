@@ -60,6 +60,12 @@ class Place(Protocol):
     def hold(self, uri: str) -> AbstractContextManager[HeldFile]:
         """Hold a file. Raises StoppedError where it is not there or may not be touched."""
 
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder, sorted. Raises StoppedError."""
+
+    def remove(self, uri: str) -> None:
+        """Remove a file, and every version of it; nothing happens where there is none."""
+
 
 def digest_of(source: BinaryIO, tell: Callable[[int], None]) -> bytes:
     """SHA-256 of a file from its beginning; `tell` gets the bytes so far."""
@@ -70,6 +76,26 @@ def digest_of(source: BinaryIO, tell: Callable[[int], None]) -> bytes:
         done += len(part)
         tell(done)
     return hasher.digest()
+
+
+def replace_content(place: Place, uri: str, content: bytes) -> bool:
+    """Give a file other content in one step; False where it has that already.
+
+    Raises StoppedError.
+    """
+    with place.hold(uri) as held:
+        held.source.seek(0)
+        before = held.source.read()
+        held.remember(hashlib.sha256(before).digest())
+        held.clear_leftovers()
+        if before == content:
+            return False
+        with held.writing() as sink:
+            sink.write(content)
+            held.seal()
+            held.swap()
+        held.settle()
+    return True
 
 
 class DigestedSink:
