@@ -34,7 +34,7 @@ def at_edge(
     try:
         return work(told)
     except _OfTheCallerError as error:
-        raise error.raised
+        raise error.raised from error.raised.__cause__
     except StoppedError as error:
         return stopped(error.trouble)
     except NotFaithfulError as error:

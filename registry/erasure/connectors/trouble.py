@@ -44,6 +44,7 @@ class Reason(StrEnum):
     CREDENTIAL_MISSING = "credential_missing"
     NOT_INSTALLED = "not_installed"
     OBJECT_LOCK = "object_lock"
+    KEPT_VERSION = "kept_version"
     NOTHING_FOUND = "nothing_found"
     REMAINS = "remains"
     LEFTOVER = "leftover"
@@ -112,6 +113,10 @@ MEANING: Mapping[Reason, tuple[TaskState, str]] = {
     ),
     Reason.NOT_INSTALLED: (_FINAL, "Install the extra that the message names."),
     Reason.OBJECT_LOCK: (_WITHHELD, "The store keeps it until that date; it is tried again then."),
+    Reason.KEPT_VERSION: (
+        _FINAL,
+        "Remove the tags or branches that keep older versions, then try again.",
+    ),
     Reason.NOTHING_FOUND: (
         _FINAL,
         "Correct the binding; if the rows were removed before, record that with evidence in a "
