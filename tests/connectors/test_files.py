@@ -13,7 +13,8 @@ import pytest
 
 from registry.erasure.connectors.files import FileConnector
 from registry.erasure.connectors.folder import FolderPlace
-from registry.erasure.connectors.protocol import Step, Watch
+from registry.erasure.connectors.protocol import Step, Target, Watch
+from registry.erasure.connectors.trouble import Reason
 from registry.erasure.lifecycle import TaskState
 from tests.connectors.copies import (
     FORMS,
@@ -235,3 +236,51 @@ def test_progress_is_told(path: Path, files: FileConnector) -> None:
         Step.CLEANING,
         Step.SETTLED,
     ]
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if "txt" not in form])
+def test_a_copy_with_an_order_of_its_own_is_erased_by_key(
+    form: str, tmp_path: Path, files: FileConnector
+) -> None:
+    path = tmp_path / f"copy.{form}"
+    order = [(7 * row) % ROWS for row in range(ROWS)]
+    path.write_bytes(FORMS[form][0](table().take(order)))
+    before = FORMS[form][1](path.read_bytes())
+    keys = {10_000 + row: f"ex-{row}" for row in range(ROWS)}
+    target = Target(uri=str(path), by_key=True, key_column="id", keys=keys)
+    first, second = (0, 3, 499), (1, 2)
+    for rows in (first, second):
+        asked = ordinals(*(10_000 + row for row in rows))
+        done = files.erase(target, asked, Watch())
+        assert (done.state, done.erased) == (TaskState.ERASED, len(rows)), done
+        target = target.after(asked, done.sha256)
+        assert files.prove(target, asked, Watch()).trouble is None
+    places = [order.index(row) for row in (*first, *second)]
+    assert FORMS[form][1](path.read_bytes()) == without(before, places)
+    again = files.erase(target, ordinals(10_000), Watch())
+    assert (again.state, again.already) == (TaskState.ERASED, 1)
+
+
+BY_KEY = {
+    "no row is there": (Reason.NOTHING_FOUND, {"keys": {0: "none"}}),
+    "its key is not recorded": (Reason.NOT_RECORDED, {"keys": {}}),
+    "no key column is bound": (Reason.NOT_RECORDED, {"key_column": None}),
+    "the key column is missing": (Reason.KEY_COLUMN_MISSING, {"key_column": "uid"}),
+    "a key is there twice": (
+        Reason.DUPLICATE_KEYS,
+        {"key_column": "author", "keys": {0: "author 0"}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("reason", "said"), BY_KEY.values(), ids=BY_KEY)
+def test_an_obstacle_to_finding_rows_by_key(
+    reason: Reason, said: dict[str, object], tmp_path: Path, files: FileConnector
+) -> None:
+    path = tmp_path / "copy.parquet"
+    path.write_bytes(parquet(table()))
+    target = Target(uri=str(path), by_key=True, key_column="id", keys={0: "ex-0"})
+    done = files.erase(replace(target, **said), ordinals(0), Watch())  # type: ignore[arg-type]
+    assert done.trouble is not None
+    assert done.trouble.reason is reason
+    assert pq.read_metadata(path).num_rows == ROWS

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from registry.erasure.connectors.arrow_types import plain_type
 from registry.erasure.connectors.columns import WHOLE_LINE
 from registry.erasure.connectors.positions import Lying
-from registry.erasure.connectors.protocol import Target
+from registry.erasure.connectors.protocol import Ordinals, Target
 from registry.erasure.connectors.trouble import Reason, StoppedError
 
 
@@ -51,6 +51,40 @@ def check_rows(tables: Iterable[pa.Table], target: Target, lying: Lying) -> int:
     if keys is not None:
         keys.finish()
     return first
+
+
+def locate_by_key(tables: Iterable[pa.Table], target: Target, rows: Ordinals) -> Lying:
+    """Where rows lie in a copy with an order of its own, by the key of each.
+
+    `tables` hold the key column. Raises StoppedError where a key is not recorded, is there twice,
+    or where none is there though no erasure had begun.
+    """
+    asked = target.holes.present(rows)
+    by_key = {target.keys[o]: o for o in asked.tolist() if o in target.keys}
+    if len(by_key) < asked.size or target.key_column is None:
+        raise StoppedError(
+            Reason.NOT_RECORDED, f"Nobody recorded a key for each row in {target.uri}."
+        )
+    wanted = pa.array(sorted(by_key), pa.string())
+    found: dict[str, int] = {}
+    first = 0
+    for table in tables:
+        texts = texts_of(table.column(target.key_column))
+        hits = pc.indices_nonzero(pc.is_in(texts, value_set=wanted))
+        for hit, key in zip(hits.to_pylist(), texts.take(hits).to_pylist(), strict=True):
+            if key in found:
+                raise StoppedError(
+                    Reason.DUPLICATE_KEYS, f"The rows {found[key]} and {first + hit} have one key."
+                )
+            found[key] = first + hit
+        first += table.num_rows
+    if asked.size and not found and target.intended is None:
+        raise StoppedError(
+            Reason.NOTHING_FOUND, f"None of the {asked.size} rows is in {target.uri}."
+        )
+    numbers = np.array(list(found.values()), np.int64)
+    ordinals = np.array([by_key[key] for key in found], np.uint32)
+    return Lying(ordinals, numbers, int(rows.size - numbers.size), None)
 
 
 def count_keys(tables: Iterable[pa.Table], column: str, keys: Sequence[str]) -> tuple[int, int]:

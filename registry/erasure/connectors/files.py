@@ -20,7 +20,12 @@ from typing import BinaryIO, cast
 
 from registry.erasure.connectors.arrow_rewrite import rewrite_arrow
 from registry.erasure.connectors.columns import read_columns
-from registry.erasure.connectors.cross_check import check_rows, count_keys, wanted_columns
+from registry.erasure.connectors.cross_check import (
+    check_rows,
+    count_keys,
+    locate_by_key,
+    wanted_columns,
+)
 from registry.erasure.connectors.edge import at_edge
 from registry.erasure.connectors.forms import Form, Format, form_of
 from registry.erasure.connectors.lines import rewrite_lines
@@ -75,7 +80,7 @@ class FileConnector:
             if _is_ours(target, digest):
                 return Found(already=rows.size, bytes_read=held.size)
             _require_recorded(target, lying, held, digest)
-            count = _checked(held.source, form, target, lying, watch)
+            lying, count = _checked(held.source, form, target, lying, watch)
         return Found(
             present=lying.numbers.size, already=lying.already, rows=count, bytes_read=held.size
         )
@@ -99,7 +104,10 @@ class FileConnector:
                     old_versions=old,
                     dry_run=dry_run,
                 )
-            _checked(held.source, form, target, lying, watch)
+            lying, _ = _checked(held.source, form, target, lying, watch)
+            if not lying.numbers.size:
+                old = 0 if dry_run else _settled(held, watch)
+                return Erased(already=rows.size, sha256=digest, old_versions=old, dry_run=dry_run)
             held.remember(digest)
             return _rewritten(held, form, target, lying, watch, dry_run=dry_run)
 
@@ -111,6 +119,10 @@ class FileConnector:
                 Reason.REMAINS, f"{lying.numbers.size} rows of {target.uri} were never erased."
             )
         keys = [target.keys[o] for o in rows.tolist() if o in target.keys]
+        if target.by_key and len(keys) < rows.size:
+            raise StoppedError(
+                Reason.NOT_RECORDED, f"Nobody recorded a key for each row in {target.uri}."
+            )
         with self._place.hold(target.uri) as held:
             watch.at(Step.OPENED, 0, held.size)
             digest = _digest(held, watch)
@@ -157,6 +169,8 @@ def _is_ours(target: Target, digest: bytes) -> bool:
 
 
 def _require_recorded(target: Target, lying: Lying, held: HeldFile, digest: bytes) -> None:
+    if target.sha256 is None and target.by_key:
+        return
     if target.sha256 is None:
         known = target.key_column is not None and all(
             ordinal in target.keys for ordinal in lying.ordinals.tolist()
@@ -178,14 +192,22 @@ def _require_recorded(target: Target, lying: Lying, held: HeldFile, digest: byte
     )
 
 
-def _checked(source: BinaryIO, form: Form, target: Target, lying: Lying, watch: Watch) -> int:
-    """Check the rows that are meant (rule 2); how many rows the file has."""
+def _checked(
+    source: BinaryIO, form: Form, target: Target, lying: Lying, watch: Watch
+) -> tuple[Lying, int | None]:
+    """Check the rows that are meant, or find them (rule 2); how many rows the file has."""
+    if target.by_key:
+        columns = [] if target.key_column is None else [target.key_column]
+        tables = read_columns(source, form, columns, lambda done: watch.at(Step.READING, done))
+        found = locate_by_key(tables, target, lying.ordinals)
+        watch.at(Step.CHECKED)
+        return replace(found, already=found.already + lying.already), None
     columns = wanted_columns(target, lying)
     tables = read_columns(source, form, columns, lambda done: watch.at(Step.READING, done))
     count = check_rows(tables, target, lying)
     _require_count(target, lying, count)
     watch.at(Step.CHECKED)
-    return count
+    return lying, count
 
 
 def _require_count(target: Target, lying: Lying, count: int) -> None:

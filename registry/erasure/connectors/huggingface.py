@@ -60,7 +60,7 @@ class HuggingFaceConnector:
         """As the protocol has it."""
 
         def work(told: Watch) -> Found:
-            _Folder(self._place, target.uri).require_named()
+            _Folder(self._place, target.uri).require_named(target)
             return self._files.find(target, rows, told)
 
         return at_edge(target.uri, watch, work, lambda trouble: Found(trouble=trouble))
@@ -72,7 +72,7 @@ class HuggingFaceConnector:
 
         def work(told: Watch) -> Erased:
             folder = _Folder(self._place, target.uri)
-            folder.require_named()
+            folder.require_named(target)
             done = self._files.erase(target, rows, told, dry_run=dry_run)
             if done.state is TaskState.ERASED and done.sha256 is not None:
                 folder.follow(lying_in(target, rows).numbers, done.sha256)
@@ -100,8 +100,15 @@ class _Folder:
         self._place = place
         self._uri, _, self._name = uri.rpartition("/")
 
-    def require_named(self) -> None:
-        """Raise StoppedError where `state.json` does not name the file (rule 1)."""
+    def require_named(self, target: Target) -> None:
+        """Raise StoppedError where `state.json` does not name the file (rule 1), or where a list of
+        rows cannot follow, as the places of rows are found by key and later gone.
+        """
+        if target.by_key and self._named(_LISTS):
+            raise StoppedError(
+                Reason.NOT_KEPT_AS_IT_IS,
+                f"{self._uri} has a list of rows, led by position.",
+            )
         if self._name not in self._named(("_data_files",)):
             raise StoppedError(
                 Reason.SCHEMA_CHANGED, f"{self._uri}/{STATE} does not name {self._name}."

@@ -26,8 +26,12 @@ class Lying:
 def lying_in(target: Target, rows: Ordinals) -> Lying:
     """Where `rows` lie in the target's file now.
 
-    Raises StoppedError where an ordinal is not in the file at all.
+    Raises StoppedError where an ordinal is not in the file at all. Of a copy with an order of its
+    own only `already` is said.
     """
+    if target.by_key:
+        left = target.holes.present(rows)
+        return Lying(left, np.zeros(left.size, np.int64), int(rows.size - left.size), None)
     first, count = target.first, target.rows
     stop = None if count is None else first + count
     if rows.size and (int(rows[0]) < first or (stop is not None and int(rows[-1]) >= stop)):

@@ -97,7 +97,8 @@ class Target:
     is what the file has now as far as is recorded, `intended` what an erasure that broke off may
     have left. `holes` are the ordinals that this copy lacks already. `keys` gives the value of
     `key_column` (as text) for ordinals to be erased, `digests` the digest of `content_column` (of
-    the whole row in a text file) as `digest_of` makes it of its SHA-256. `credential` is a name.
+    the whole row in a text file) as `digest_of` makes it of its SHA-256. `by_key`: the copy has an
+    order of its own, so its rows are found by their keys. `credential` is a name.
     """
 
     uri: str
@@ -113,6 +114,7 @@ class Target:
     content_column: str | None = None
     digests: Mapping[int, bytes] = field(default_factory=dict)
     digest_of: Callable[[bytes], bytes] = bytes
+    by_key: bool = False
     table: str | None = None
     credential: str | None = None
 
