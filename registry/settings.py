@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -19,8 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry.errors import SettingsError
+from registry.setting_values import parse_setting, read_settings_file
 
-CONFIG_VARIABLE = "REGISTRY_CONFIG"
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # Signatures by a key that only the provider has: neither `none` nor the shared secrets of HS256.
 _SIGNATURES = frozenset(
@@ -105,6 +104,16 @@ class Settings:
         "Folders and bucket URLs, separated by commas, that the server may read and erase in.",
         (),
     )
+    credentials_file: str = _setting(
+        "REGISTRY_CREDENTIALS_FILE",
+        "TOML or JSON file, readable by its owner alone, with named credentials of other systems.",
+        "",
+    )
+    private_networks: tuple[str, ...] = _setting(
+        "REGISTRY_PRIVATE_NETWORKS",
+        "Private networks, separated by commas, that webhooks of erasure may go to.",
+        (),
+    )
     oidc_issuer: str = _setting(
         "REGISTRY_OIDC_ISSUER",
         "Issuer URL of the OpenID provider where people log in. Empty: a local administrator.",
@@ -182,6 +191,9 @@ class Settings:
     smtp_url: str = _setting(
         "REGISTRY_SMTP_URL", "`smtp://[USER:PASSWORD@]HOST:PORT`, or `smtps://`.", "", secret=True
     )
+    backup_retention: str = _setting(
+        "REGISTRY_BACKUP_RETENTION", "How long a backup is kept, as ISO 8601.", "P90D"
+    )
     body_limit_bytes: int = _setting(
         "REGISTRY_BODY_LIMIT_BYTES",
         "Largest request body taken, in bytes, both as sent and unpacked.",
@@ -193,9 +205,7 @@ class Settings:
         16 * 1024 * 1024 * 1024,
     )
     queue_limit: int = _setting(
-        "REGISTRY_QUEUE_LIMIT",
-        "Events that may wait for the writer; beyond it the server answers 503.",
-        20_000,
+        "REGISTRY_QUEUE_LIMIT", "Events that may wait for the writer; more get a 503.", 20_000
     )
     group_limit: int = _setting(
         "REGISTRY_GROUP_LIMIT", "Most events written in one transaction.", 500
@@ -247,74 +257,21 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     Raises SettingsError, naming the variable, for a value that cannot be used.
     """
     variables = os.environ if environment is None else environment
-    from_file = _read_file(variables)
+    from_file = read_settings_file(variables, {item.name for item in fields(Settings)})
     values: dict[str, object] = {}
     for item in fields(Settings):
         env = str(item.metadata["env"])
         if overrides.get(item.name) is not None:
             values[item.name] = overrides[item.name]
         elif env in variables:
-            values[item.name] = _parse(variables[env], item.default, env)
+            values[item.name] = parse_setting(variables[env], item.default, env)
         elif item.name in from_file:
-            values[item.name] = _parse(from_file[item.name], item.default, f"{item.name} (file)")
+            values[item.name] = parse_setting(
+                from_file[item.name], item.default, f"{item.name} (file)"
+            )
     settings = Settings(**values)  # type: ignore[arg-type]  # parsed to the default's type above
     _check(settings)
     return settings
-
-
-def _read_file(variables: Mapping[str, str]) -> dict[str, object]:
-    named = variables.get(CONFIG_VARIABLE)
-    path = Path(named) if named else Path("registry.toml")
-    if not path.is_file():
-        if named:
-            raise SettingsError(
-                f"{CONFIG_VARIABLE} names {named}, and there is no such file.",
-                remedy="Correct the path, or unset the variable.",
-            )
-        return {}
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not TOML: {error}.", remedy="Correct the file.") from error
-    unknown = sorted(set(content) - {item.name for item in fields(Settings)})
-    if unknown:
-        raise SettingsError(
-            f"{path} sets {', '.join(unknown)}, which nobody reads.",
-            remedy="Remove the key, or correct its spelling; docs/settings.md lists them all.",
-        )
-    return content
-
-
-def _parse(raw: object, default: object, name: str) -> object:
-    """Bring a raw value to the type of the default."""
-    try:
-        match default:
-            case bool():
-                return _parse_bool(raw)
-            case int():
-                return int(str(raw))
-            case float():
-                return float(str(raw))
-            case Path():
-                return Path(str(raw)).expanduser()
-            case tuple():
-                parts = raw if isinstance(raw, list) else str(raw).split(",")
-                return tuple(str(part).strip() for part in parts if str(part).strip())
-            case _:
-                return str(raw)
-    except ValueError as error:
-        raise SettingsError(
-            f"{name} is {str(raw)[:80]!r}, and a {type(default).__name__} is needed.",
-            remedy="Correct the value; docs/settings.md shows the form.",
-        ) from error
-
-
-def _parse_bool(raw: object) -> bool:
-    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    try:
-        return known[str(raw).strip().lower()]
-    except KeyError as error:
-        raise ValueError(str(raw)) from error
 
 
 def _check(settings: Settings) -> None:
@@ -364,14 +321,16 @@ def _check_transport(settings: Settings) -> None:
             "TLS needs a certificate and its key, and one of the two is not set.",
             remedy="Set REGISTRY_TLS_CERTIFICATE and REGISTRY_TLS_KEY, or neither.",
         )
-    for proxy in settings.trusted_proxies:
-        try:
-            ipaddress.ip_network(proxy, strict=False)
-        except ValueError as error:
-            raise SettingsError(
-                f"REGISTRY_TRUSTED_PROXIES names {proxy[:80]!r}, which is no address or network.",
-                remedy="Write addresses such as 10.0.0.7 or networks such as 10.0.0.0/24.",
-            ) from error
+    for name in ("trusted_proxies", "private_networks"):
+        for network in getattr(settings, name):
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError as error:
+                raise SettingsError(
+                    f"REGISTRY_{name.upper()} names {network[:80]!r}, which is no address or "
+                    "network.",
+                    remedy="Write addresses such as 10.0.0.7 or networks such as 10.0.0.0/24.",
+                ) from error
 
 
 def _check_provider(settings: Settings) -> None:

@@ -78,3 +78,6 @@ class EntryKind(StrEnum):
     VIOLATION_ACKNOWLEDGED = "rights.violation.acknowledged"
     VIOLATION_RESOLVED = "rights.violation.resolved"
     VIOLATION_ACCEPTED = "rights.violation.accepted"
+    TARGET_BOUND = "erasure.target.bound"
+    TARGET_RELEASED = "erasure.target.released"
+    FILE_ERASED_IN = "erasure.file.rewritten"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import MAXYEAR, datetime
 from typing import BinaryIO, cast
 
 from registry.erasure.connectors.arrow_rewrite import rewrite_arrow
@@ -96,18 +97,10 @@ class FileConnector:
             if not dry_run:
                 held.clear_leftovers()
             if ours or not lying.numbers.size:
-                old = 0 if dry_run else _settled(held, watch)
-                return Erased(
-                    already=rows.size,
-                    sha256=digest,
-                    bytes_read=held.size,
-                    old_versions=old,
-                    dry_run=dry_run,
-                )
+                return _already(held, rows, digest, watch, dry_run=dry_run)
             lying, _ = _checked(held.source, form, target, lying, watch)
             if not lying.numbers.size:
-                old = 0 if dry_run else _settled(held, watch)
-                return Erased(already=rows.size, sha256=digest, old_versions=old, dry_run=dry_run)
+                return _already(held, rows, digest, watch, dry_run=dry_run)
             held.remember(digest)
             return _rewritten(held, form, target, lying, watch, dry_run=dry_run)
 
@@ -133,14 +126,13 @@ class FileConnector:
                     Reason.LEFTOVER, f"Beside {target.uri} lies {left[0]}, which may hold rows."
                 )
             remains, count = _looked_into(held.source, form, target, keys, watch)
-            older = 0
+            trouble = _still_there(target, lying, digest, remains, count)
             for name, source in held.older():
                 looked.append(name)
-                older += 1
                 remains += _looked_into(source, form, target, keys, watch)[0]
-        trouble = _still_there(target, lying, digest, remains, count)
-        if trouble is None and older:
-            trouble = Trouble(Reason.REMAINS, f"The store still shows {older} older versions.")
+            older = len(looked) - 1
+            if trouble is None and older:
+                trouble = _kept(target, older, held.kept_until())
         return Proof(
             remains=remains,
             rows=count,
@@ -254,14 +246,34 @@ def _rewritten(
         watch.at(Step.SWAPPING)
         held.swap()
     watch.at(Step.SWAPPED)
-    return replace(done, old_versions=_settled(held, watch))
+    return _settled(held, done, watch)
 
 
-def _settled(held: HeldFile, watch: Watch) -> int:
+def _already(
+    held: HeldFile, rows: Ordinals, digest: bytes, watch: Watch, *, dry_run: bool
+) -> Erased:
+    done = Erased(already=int(rows.size), sha256=digest, bytes_read=held.size, dry_run=dry_run)
+    return done if dry_run else _settled(held, done, watch)
+
+
+def _settled(held: HeldFile, done: Erased, watch: Watch) -> Erased:
+    """Remove older versions. What a store keeps is trouble, and what was erased is erased."""
     watch.at(Step.CLEANING)
-    old = held.settle()
+    try:
+        old = held.settle()
+    except StoppedError as error:
+        if error.trouble.reason is not Reason.OBJECT_LOCK:
+            raise
+        return replace(done, trouble=error.trouble)
     watch.at(Step.SETTLED)
-    return old
+    return replace(done, old_versions=old)
+
+
+def _kept(target: Target, older: int, until: datetime | None) -> Trouble:
+    said = f"The store still shows {older} older versions of {target.uri}."
+    if until is None:
+        return Trouble(Reason.REMAINS, said)
+    return Trouble(Reason.OBJECT_LOCK, said, None if until.year == MAXYEAR else until)
 
 
 def _rewrite(

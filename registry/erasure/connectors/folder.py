@@ -20,6 +20,7 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -185,6 +186,10 @@ class HeldLocalFile:
     def older(self) -> Iterator[tuple[str, BinaryIO]]:
         """None: a folder keeps no versions. Snapshots of its disk are backups."""
         return iter(())
+
+    def kept_until(self) -> datetime | None:
+        """Nothing is kept."""
+        return None
 
     def remove_unfinished(self) -> None:
         """Remove what was written and not swapped in."""

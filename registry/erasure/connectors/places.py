@@ -14,6 +14,7 @@ import errno
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from registry.erasure.connectors.trouble import Reason, StoppedError
@@ -52,6 +53,11 @@ class HeldFile(Protocol):
 
     def older(self) -> Iterator[tuple[str, BinaryIO]]:
         """The older versions that can still be read, by name."""
+
+    def kept_until(self) -> datetime | None:
+        """Until when the store keeps the last of them; None where it keeps none for certain, the
+        last year there is where nobody knows the end.
+        """
 
 
 class Place(Protocol):

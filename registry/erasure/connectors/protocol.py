@@ -145,7 +145,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
-    """What an erasure did. `sha256` and `rows` are the file's afterwards, where there is a file."""
+    """What an erasure did. `sha256` and `rows` are the file's afterwards, where there is a file.
+
+    Where `sha256` is given it must be recorded, also beside a trouble: a store may keep older
+    versions of a file that was rewritten.
+    """
 
     erased: int = 0
     already: int = 0
