@@ -46,6 +46,7 @@ from registry.api import (
     rights,
     search,
     setup_links,
+    targets,
     tokens,
     tracing,
     versions,
@@ -132,6 +133,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     violations.router,
     register.router,
     rights.router,
+    targets.router,
     events.router,  # takes every path below /events that no router before it took
 )
 

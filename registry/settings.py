@@ -191,9 +191,6 @@ class Settings:
     smtp_url: str = _setting(
         "REGISTRY_SMTP_URL", "`smtp://[USER:PASSWORD@]HOST:PORT`, or `smtps://`.", "", secret=True
     )
-    backup_retention: str = _setting(
-        "REGISTRY_BACKUP_RETENTION", "How long a backup is kept, as ISO 8601.", "P90D"
-    )
     body_limit_bytes: int = _setting(
         "REGISTRY_BODY_LIMIT_BYTES",
         "Largest request body taken, in bytes, both as sent and unpacked.",
@@ -205,7 +202,9 @@ class Settings:
         16 * 1024 * 1024 * 1024,
     )
     queue_limit: int = _setting(
-        "REGISTRY_QUEUE_LIMIT", "Events that may wait for the writer; more get a 503.", 20_000
+        "REGISTRY_QUEUE_LIMIT",
+        "Events that may wait for the writer; beyond it the server answers 503.",
+        20_000,
     )
     group_limit: int = _setting(
         "REGISTRY_GROUP_LIMIT", "Most events written in one transaction.", 500

@@ -28,6 +28,7 @@ from registry.cli import (
     register,
     rights,
     serving,
+    targets,
     tokens,
     vetting,
     violations,
@@ -73,6 +74,7 @@ for group in (
     register.shares,
     holds.group,
     violations.group,
+    targets.group,
 ):
     app.add_typer(group)
 

@@ -49,7 +49,7 @@ class TargetList(BaseModel):
     """A page of targets."""
 
     targets: list[TargetShown]
-    total: int
+    total: int = Field(serialization_alias="totalCount")
     next: str | None
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlencode, urlsplit
 
+from registry.clock import system_clock
 from registry.erasure.connectors.places import CHUNK_BYTES
 from registry.erasure.connectors.trouble import Reason, StoppedError
 from registry.ledger.fetch import is_under
@@ -185,6 +186,9 @@ class HeldObject:
             yield sink
         self._written = None
 
+    def require_writable(self) -> None:
+        """The store says so only when it is asked to."""
+
     def seal(self) -> None:
         """Have what was written on the disk."""
         if self._written is None:
@@ -313,7 +317,7 @@ def _locked_until(client: Any, bucket: str, key: str, versions: Sequence[str]) -
             found.append(_FOREVER)
         elif head.get("ObjectLockRetainUntilDate") is not None:
             found.append(head["ObjectLockRetainUntilDate"].astimezone(UTC))
-    return max(found, default=None)
+    return max((until for until in found if until > system_clock()), default=None)
 
 
 @contextmanager

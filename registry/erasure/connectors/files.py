@@ -73,6 +73,21 @@ class FileConnector:
         """As the protocol has it; `target` as it is recorded after the erasure (rule 4)."""
         return at_edge(target.uri, watch, lambda told: self._prove(target, rows, told), _not_proven)
 
+    def check(self, target: Target) -> Trouble | None:
+        """As the protocol has it: a file, or a folder that has one."""
+
+        def work(_watch: Watch) -> Trouble | None:
+            try:
+                with self._place.hold(target.uri) as held:
+                    held.require_writable()
+            except StoppedError as error:
+                gone = error.trouble.reason is Reason.GONE
+                if not gone or not self._place.names(target.uri):
+                    raise
+            return None
+
+        return at_edge(target.uri, Watch(), work, lambda trouble: trouble)
+
     def _find(self, target: Target, rows: Ordinals, watch: Watch) -> Found:
         form, lying = form_of(target.uri, target.form), lying_in(target, rows)
         with self._place.hold(target.uri) as held:

@@ -49,6 +49,9 @@ class FolderPlace:
                 # Without waiting: whoever opens a pipe waits for somebody to write into it.
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
                 descriptor = os.open(name, flags, dir_fd=folder)
+                if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                    os.close(descriptor)
+                    raise StoppedError(Reason.GONE, f"There is no file {uri}, but a folder.")
                 source = stack.enter_context(os.fdopen(descriptor, "rb"))
                 held = HeldLocalFile(uri, folder, name, source)
                 held.require_alone()

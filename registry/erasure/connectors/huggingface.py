@@ -82,6 +82,10 @@ class HuggingFaceConnector:
             target.uri, watch, work, lambda trouble: Erased(trouble=trouble, dry_run=dry_run)
         )
 
+    def check(self, target: Target) -> Trouble | None:
+        """As the protocol has it."""
+        return self._files.check(target)
+
     def prove(self, target: Target, rows: Ordinals, watch: Watch) -> Proof:
         """As the protocol has it; no copy may lie beside it, and no list lead nowhere."""
 

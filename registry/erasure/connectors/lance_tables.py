@@ -119,6 +119,19 @@ class LanceConnector:
 
         return at_edge(target.uri, watch, work, lambda trouble: Proof(trouble=trouble))
 
+    def check(self, target: Target) -> Trouble | None:
+        """As the protocol has it."""
+
+        def work(_watch: Watch) -> Trouble | None:
+            with _speaking(target.uri):
+                table = self._open(target)
+                _require_erasable(table, target.uri)
+                if target.key_column is not None:
+                    _require_column(table, target.key_column)
+            return None
+
+        return at_edge(target.uri, Watch(), work, lambda trouble: trouble)
+
     def _open(self, target: Target) -> lance.LanceDataset:
         if urlsplit(target.uri).scheme in ("", "file"):
             path = readable_path(target.uri.rstrip("/"), self._roots)

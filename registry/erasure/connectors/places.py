@@ -42,6 +42,9 @@ class HeldFile(Protocol):
     def writing(self) -> AbstractContextManager[BinaryIO]:
         """A new file to write into; gone again unless it is swapped in."""
 
+    def require_writable(self) -> None:
+        """Raise StoppedError for a file that may not be replaced."""
+
     def seal(self) -> None:
         """Make what was written durable, ready to be swapped in."""
 

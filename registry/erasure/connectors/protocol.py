@@ -199,5 +199,8 @@ class Connector(Protocol):
     ) -> Erased:
         """Make the rows gone; with `dry_run` do everything but the change."""
 
+    def check(self, target: Target) -> Trouble | None:
+        """What would stand in the way of any erasure in it; changes nothing."""
+
     def prove(self, target: Target, rows: Ordinals, watch: Watch) -> Proof:
         """Look again into the target, `target.after(…)`, and say whether the rows are gone."""

@@ -112,6 +112,15 @@ class SqlConnector:
 
         return at_edge(target.uri, watch, work, lambda trouble: Proof(trouble=trouble))
 
+    def check(self, target: Target) -> Trouble | None:
+        """As the protocol has it."""
+
+        def work(_watch: Watch) -> Trouble | None:
+            with self._opened(target):
+                return None
+
+        return at_edge(target.uri, Watch(), work, lambda trouble: trouble)
+
     @contextmanager
     def _opened(self, target: Target) -> Iterator[_Table]:
         if target.table is None or target.key_column is None:

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     REMAINS = "remains"
     LEFTOVER = "leftover"
     NO_EVIDENCE = "no_evidence"
+    NOT_OURS = "not_ours"
     REFUSED = "refused"
 
 
@@ -125,6 +126,10 @@ MEANING: Mapping[Reason, tuple[TaskState, str]] = {
     Reason.REMAINS: (_RETRY, "Erase again; if it stays so, look into the target by hand."),
     Reason.LEFTOVER: (_RETRY, "Erase again: that removes what an erasure that broke off left."),
     Reason.NO_EVIDENCE: (_FINAL, "Give a reference to the evidence: a ticket, report or file."),
+    Reason.NOT_OURS: (
+        _FINAL,
+        "Send the notice, or do the manual task, and record what comes of it.",
+    ),
     Reason.REFUSED: (_FINAL, "Look at what the other system says, then send it again."),
 }
 
