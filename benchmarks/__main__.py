@@ -25,11 +25,13 @@ SMALL: dict[str, list[str]] = {
     "closure": [],
     "audit": [],
     "policy": [],
+    "erase": [],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],
     "closure": ["--rows", "100000000"],
     "audit": ["--large"],
+    "erase": ["--large"],
 }
 
 
