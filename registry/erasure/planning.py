@@ -1,8 +1,9 @@
 """Makes the plan of a case: the scope as it is now, with what a person decided, frozen.
 
 Rules (the governance page, "Erasure request", cases 4 to 7, 12, 14, 19):
-1. A case is `scoping` while its scope is computed, outside any transaction that writes; a plan that
-   was cut off is simply made again. A new plan needs a new approval.
+1. A case is `scoping` while its first scope is computed, outside any transaction that writes; a
+   plan that was cut off is simply made again. A new plan needs a new approval; one that cannot be
+   made leaves the plan that there is, and its approval.
 2. What is reviewed is decided by reason: *erase* moves it into the erase set, *keep* leaves it and
    says why. What nobody decided becomes a task, and the request is at best partially fulfilled.
 3. From here on retention and purges leave what the plan names (evidence), and no manifest holds
@@ -142,7 +143,7 @@ def _begin(
     reject_identifiers(identifiers, words)
     keys = kept_keys(session, case.id)
     live = under_every_version(ledger.keyring, people_of(ledger.keyring, keys))
-    if case.state is not RequestState.SCOPING:
+    if case.state is RequestState.RECEIVED:
         case = change_case(session, case, state=RequestState.SCOPING)
     return case, live, frozenset(each.scheme.value for each in keys)
 
@@ -256,7 +257,9 @@ def _freeze(
     now: datetime,
 ) -> tuple[Case, PlanView]:
     case = read_case(session, request_id, held=True)
-    require_state(case, RequestState.SCOPING, to="keeping a plan")
+    require_state(case, *_FROM[1:], to="keeping a plan")
+    if case.state is not RequestState.SCOPING:
+        case = change_case(session, case, state=RequestState.SCOPING)
     last = select(func.max(_plan.c.revision)).where(_plan.c.request_id == case.id)
     row = {
         "id": fresh_id(),

@@ -141,7 +141,8 @@ class Naive:
                     waiting.append(parent)
         return found
 
-    def _after(self, starts: set[Address]) -> set[Address]:
+    def made_of(self, starts: set[Address]) -> set[Address]:
+        """These, and everything that was made of them."""
         found = set(starts)
         while True:
             more = {
@@ -194,7 +195,7 @@ class Naive:
 
     @cached_property
     def review(self) -> dict[Reason, set[Address]]:
-        found = {reason: self._after(seeds - self.erase) for reason, seeds in self.seeds().items()}
+        found = {reason: self.made_of(seeds - self.erase) for reason, seeds in self.seeds().items()}
         unknown: set[Address] = set()
         outputs: set[Output] = set()
         while True:
@@ -209,7 +210,7 @@ class Naive:
                 elif each.target in self.story.known and each.target not in self.models:
                     rows = self.story.batches[each.target].rows
                     targets |= {(each.target, row) for row in range(rows)}
-            reached = self._after(unknown | targets)
+            reached = self.made_of(unknown | targets)
             if reached == unknown and new_outputs <= outputs:
                 break
             unknown, outputs = reached, outputs | new_outputs
