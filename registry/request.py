@@ -33,6 +33,7 @@ from registry.audit.journal import Entry, append_entries
 from registry.audit.sequencer import AuditLog
 from registry.catalog.scope import Scope, confine
 from registry.clock import Clock
+from registry.erasure.connectors.opening import connectors_of
 from registry.erasure.hands import Hands
 from registry.erasure.post import Desk
 from registry.erasure.request_rules import RequestShelf
@@ -108,6 +109,7 @@ class House:
             audit=self.audit,
             desk=self.desk,
             rules=self.requests.erasure,
+            connectors=connectors_of(self.settings),
             clock=self.clock,
             url=self.settings.public_url or None,
         )

@@ -153,7 +153,7 @@ def _source(
         legal_basis=node.legal_basis,
         file=None
         if place is None
-        else FileRow(uri=place[0].uri, row=place[1], sha256=place[0].sha256),
+        else FileRow(uri=place[0].uri, row=place[1], sha256=place[0].sha256_now),
         erased=is_erased,
     )
 

@@ -23,6 +23,7 @@ from registry.erasure.aftermath import KnownBackup, tasks_of
 from registry.erasure.cases import Case, change_case, read_case, require_state
 from registry.erasure.hands import Hands, Work, read_planned
 from registry.erasure.in_backups import name_backups
+from registry.erasure.in_copies import copy_tasks
 from registry.erasure.in_queue import ask_to_carry_out
 from registry.erasure.keepsake import forget
 from registry.erasure.lifecycle import RequestState, TaskKind, TaskState
@@ -36,7 +37,14 @@ from registry.erasure.own_logs import (
     wipe_event_log,
     wipe_journal,
 )
-from registry.erasure.tasks import TaskChange, TaskView, open_tasks, read_tasks, turn_task
+from registry.erasure.tasks import (
+    TaskChange,
+    TaskView,
+    open_tasks,
+    read_tasks,
+    reopen_files,
+    turn_task,
+)
 from registry.erasure.timeline import add_step
 from registry.errors import StorageUnavailableError
 from registry.ledger.remainders import Remains
@@ -72,10 +80,13 @@ def begin(
     require_state(case, RequestState.APPROVED, *again, to="carrying it out")
     if case.state is RequestState.APPROVED:
         tasks = tasks_of(plan.document, backups=backups, due_on=case.due_on, approved_on=today)
-        open_tasks(session, case.id, plan.id, tasks, actor=actor, now=now)
+        copies = copy_tasks(session, plan.document, due_on=case.due_on)
+        open_tasks(session, case.id, plan.id, [*tasks, *copies], actor=actor, now=now)
         case = change_case(session, case, state=RequestState.EXECUTING)
         facts = {"plan": plan.digest}
         add_step(session, case, EntryKind.ERASURE_EXECUTED, actor=actor, now=now, facts=facts)
+    else:
+        reopen_files(session, case.id, actor=actor, now=now)
     ask_to_carry_out(session, case.id, now=now)
     return case
 

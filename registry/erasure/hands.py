@@ -11,6 +11,7 @@ from registry.audit.sequencer import AuditLog
 from registry.clock import Clock
 from registry.erasure.approve import PlanView, read_plan
 from registry.erasure.cases import Case, read_case
+from registry.erasure.connectors.opening import Connectors
 from registry.erasure.post import Desk
 from registry.erasure.rules import LoadedRules
 from registry.erasure.sets import Sets
@@ -33,6 +34,7 @@ class Hands:
     audit: AuditLog
     desk: Desk
     rules: LoadedRules
+    connectors: Connectors
     clock: Clock
     url: str | None = None
     report: Callable[[str], None] = field(default=lambda _progress: None)

@@ -24,6 +24,21 @@ def ask_to_carry_out(
     put_task(session, kind, payload, now=now, dedupe_key=key, delay=delay)
 
 
+def ask_to_erase_in_files(
+    session: Session,
+    request_id: str,
+    *,
+    now: datetime,
+    rounds: int = 1,
+    delay: timedelta = timedelta(),
+) -> None:
+    """Put a round of work on a case's files into the queue. Effects: one row; does not commit."""
+    kind = TaskKind.ERASE_IN_FILES
+    payload = {"request": request_id, "rounds": rounds}
+    key = f"{kind}:{request_id}:{rounds}"
+    put_task(session, kind, payload, now=now, dedupe_key=key, delay=delay)
+
+
 def ask_to_conclude(session: Session, request_id: str, *, now: datetime) -> None:
     """Have the outcome of a case stated anew. Effects: one row; does not commit."""
     kind = TaskKind.CONCLUDE_ERASURE

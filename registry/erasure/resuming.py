@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from sqlmodel import Session
 
 from registry.erasure.aftermath import hold_target
+from registry.erasure.in_files import BY_HOLD
 from registry.erasure.lifecycle import TaskKind, TaskState
 from registry.erasure.tables import ErasureTask
 from registry.rights.tables import Hold, HoldState
@@ -32,3 +33,13 @@ def kept_no_more(session: Session, *, at: datetime) -> list[str]:
     return sorted(
         {row.request_id for row in rows if row.target.removeprefix(hold_target("")) not in standing}
     )
+
+
+def files_kept_no_more(session: Session, *, at: datetime) -> list[str]:
+    """The requests with a file that a hold may keep no more, or a store until a date that is past."""
+    query = select(_task.c.request_id).where(
+        _task.c.kind == TaskKind.FILE.value,
+        _task.c.state == TaskState.WITHHELD.value,
+        or_(_task.c.ground == BY_HOLD, _task.c.until <= at),
+    )
+    return sorted(set(session.execute(query).scalars()))

@@ -10,13 +10,14 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 
 from sqlalchemy import select, update
 from sqlmodel import Session
 
 from registry.erasure.lifecycle import (
+    AT_WORK,
     Disposition,
     TaskKind,
     TaskStanding,
@@ -195,6 +196,19 @@ def turn_task(
     return read_task(session, task.id)
 
 
+def reopen_files(session: Session, request_id: str, *, actor: str, now: datetime) -> None:
+    """Have files worked on again that were changed outside, or failed, as somebody asks for it.
+
+    Effects: rows; does not commit.
+    """
+    for task in read_tasks(session, request_id, kinds=[TaskKind.FILE]):
+        if task.state in _STOPPED:
+            turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
+
+
+_STOPPED = (TaskState.CHANGED_OUTSIDE, TaskState.FAILED_FINAL)
+
+
 def dispose_model(
     session: Session,
     task: TaskView,
@@ -238,11 +252,13 @@ def record_work(
 ) -> TaskView:
     """Record that a person did what only a person can do, with evidence, or found nothing there.
 
-    For manual tasks, scans and backups; a recipient's may be recorded as impossible, with why.
+    For manual tasks, scans and backups, and for files that the registry does not reach; a
+    recipient's may be recorded as impossible, with why.
     Raises InvalidInputError, ConflictError. Effects: one row; does not commit.
     """
     allowed = {
         TaskKind.MANUAL: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
+        TaskKind.FILE: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
         TaskKind.CONTENT_SCAN: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
         TaskKind.BACKUP: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
         TaskKind.RECIPIENT: {TaskState.ACKNOWLEDGED, TaskState.IMPOSSIBLE},
@@ -260,6 +276,16 @@ def record_work(
             remedy="What was recorded stays; nothing is left to be done.",
         )
     told = TaskChange(evidence=worded(evidence, "evidence"), detail=note)
+    if task.kind is TaskKind.FILE:
+        if task.state in AT_WORK:
+            raise ConflictError(
+                f"The registry is working on {task.target}, which is {task.state.value}.",
+                remedy="Wait until it has ended, then look at the task again.",
+            )
+        count = task.expected if to is TaskState.VERIFIED else 0
+        told = replace(told, found=count, erased=count, verified=count)
+        if task.state in _STOPPED:
+            task = turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
     return turn_task(session, task, to, told, actor=actor, now=now)
 
 

@@ -2,7 +2,8 @@
 
 Rules (DESIGN §1.5):
 1. A batch has an ordered list of files whose rows are counted through; where a file does not say
-   its rows, what follows has no known place.
+   its rows, what follows has no known place. Rows that were erased from it have none, and those
+   after them lie that much nearer to its beginning.
 2. Only files under the allowed roots are read, never through a symlink or `..`.
 """
 
@@ -13,50 +14,69 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pyarrow.parquet as pq
 from sqlmodel import Session
 
+from registry.canonical import digest_text
+from registry.ledger.holes import Holes
 from registry.storage.bulk import TypedColumn, select_by_rows
 
 _NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
 _FILES = """
-SELECT b.number, f.uri, f.sha256, f.rows, f.first_ordinal
+SELECT b.number, f.uri, f.sha256, f.rows, f.first_ordinal, s.sha256, s.holes
 FROM {rows} AS w JOIN batch b ON b.number = w.number
 JOIN batch_file f ON f.dataset_id = b.dataset_id AND f.run_id = b.run_id AND f.batch_name = b.name
+LEFT JOIN file_state s
+  ON s.dataset_id = b.dataset_id AND s.batch_number = b.number AND s.uri = f.uri
 ORDER BY b.number, f.position
 """
 
 
 @dataclass(frozen=True, slots=True)
 class BatchFileNode:
-    """A file of a batch; `first` and `rows` are None where unknown."""
+    """A file of a batch as it was recorded; `first` and `rows` are None where unknown.
+
+    `holes`: the ordinals that erasures took out of it; `left`: its digest since then, None where
+    nothing was taken out.
+    """
 
     uri: str
     sha256: str | None
     rows: int | None
     first: int | None
+    holes: Holes = field(default_factory=Holes)
+    left: str | None = None
+
+    @property
+    def sha256_now(self) -> str | None:
+        """The digest that the file must have now."""
+        return self.sha256 if self.left is None else self.left
 
 
 def files_of(session: Session, numbers: Iterable[int]) -> dict[int, list[BatchFileNode]]:
     """The files of batches, in order."""
     found: dict[int, list[BatchFileNode]] = {}
     wanted = [(number,) for number in sorted(set(numbers))]
-    for number, uri, sha256, rows, first in select_by_rows(session, _FILES, _NUMBER, wanted):
-        found.setdefault(number, []).append(BatchFileNode(uri, sha256, rows, first))
+    for row in select_by_rows(session, _FILES, _NUMBER, wanted):
+        number, uri, sha256, rows, first, left, packed = row
+        holes = Holes() if packed is None else Holes.from_bytes(bytes(packed))
+        now = None if left is None else digest_text(bytes(left))
+        found.setdefault(number, []).append(BatchFileNode(uri, sha256, rows, first, holes, now))
     return found
 
 
 def place_of(files: Sequence[BatchFileNode], ordinal: int) -> tuple[BatchFileNode, int] | None:
-    """The file and row (from 0) of an ordinal, or None where nobody said."""
+    """The file and row (from 0) of an ordinal now; None where nobody said, or it was erased."""
     for file in files:
         if file.first is None:
             return None
         if ordinal >= file.first and (file.rows is None or ordinal < file.first + file.rows):
-            return file, ordinal - file.first
+            row = file.holes.row(ordinal, file.first)
+            return None if row is None else (file, row)
     return None
 
 

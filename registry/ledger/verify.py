@@ -1,8 +1,9 @@
 """Reads the files and maps of a version again, and says whether they are still what was recorded.
 
 Rules:
-1. A file is identical when its SHA-256 is the recorded one; files outside the allowed roots, or
-   recorded without a digest, are said to be unread, never taken for identical.
+1. A file is identical when its SHA-256 is the recorded one, or the one an erasure left; files
+   outside the allowed roots, or recorded without a digest, are said to be unread, never taken for
+   identical.
 2. A map is whole when every row group decodes and its parents lie within its inputs.
 """
 
@@ -82,7 +83,7 @@ def verify_version(
         BatchParts(
             number,
             nodes[number].name,
-            tuple((file.uri, file.sha256) for file in files.get(number, ())),
+            tuple((file.uri, file.sha256_now) for file in files.get(number, ())),
             tuple((part.position, part.object_name) for part in nodes[number].maps),
             tuple(file_roots),
         )

@@ -44,6 +44,7 @@ class TaskKind(StrEnum):
     SEND_ALERT = "policy.alert.send"
     SWEEP_RETENTION = "policy.retention.sweep"
     CARRY_OUT_ERASURE = "erasure.request.carry_out"
+    ERASE_IN_FILES = "erasure.files.erase"
     CONCLUDE_ERASURE = "erasure.request.conclude"
     RESUME_ERASURES = "erasure.requests.resume"
     REDACT_RECORDS = "policy.records.redact"

@@ -4,6 +4,7 @@ Rules:
 1. A round that still finds something is followed by another, later and later: first what the queue
    itself has to do (sums, purges), at last an hour on, when files that nobody names may be removed.
    After the last one the task has failed, the outcome says so, and a person asks for more.
+   Files follow the registry's own data, in rounds of their own; the outcome waits for them.
 2. A certificate is sealed as soon as its outcome is stated; whoever reads it first does it else.
 """
 
@@ -19,8 +20,9 @@ from registry.erasure.certifying import list_certificates, seal_certificate
 from registry.erasure.concluding import conclude
 from registry.erasure.execution import ROUNDS, carry_out
 from registry.erasure.in_backups import end_backups
-from registry.erasure.in_queue import ask_to_carry_out, ask_to_conclude
-from registry.erasure.resuming import kept_no_more
+from registry.erasure.in_files import erase_in_files, has_files
+from registry.erasure.in_queue import ask_to_carry_out, ask_to_conclude, ask_to_erase_in_files
+from registry.erasure.resuming import files_kept_no_more, kept_no_more
 from registry.request import House
 from registry.workers.context import TaskContext
 
@@ -35,15 +37,44 @@ def carry_out_erasure(context: TaskContext) -> None:
     hands = replace(house.hands, report=context.report)
     is_proven = carry_out(hands, request_id, rounds=rounds)
     is_last = is_proven or rounds >= ROUNDS
-    if is_last:
+    with house.database.read() as session:
+        files_wait = has_files(session, request_id)
+    if is_last and not files_wait:
         state_outcome(house, request_id)
 
     def last(session: Session) -> None:
+        now = house.clock()
+        if files_wait and (is_last or rounds == 1):
+            ask_to_erase_in_files(session, request_id, now=now)
         if not is_last:
-            now, delay = house.clock(), min(_FIRST * 2 ** (rounds - 1), _LONGEST)
+            delay = _delay_after(rounds)
             ask_to_carry_out(session, request_id, now=now, rounds=rounds + 1, delay=delay)
 
     context.conclude(last)
+
+
+def erase_in_files_of(context: TaskContext) -> None:
+    """One round of work on the files of a case; after the last one its outcome is stated."""
+    house = context.house
+    request_id = str(context.task.payload["request"])
+    rounds = int(str(context.task.payload.get("rounds", 1)))
+    hands = replace(house.hands, report=context.report)
+    is_last = erase_in_files(hands, request_id, rounds=rounds) or rounds >= ROUNDS
+
+    def last(session: Session) -> None:
+        now = house.clock()
+        if is_last:
+            # Own data may have been proven meanwhile, and its round left the outcome to this one.
+            ask_to_conclude(session, request_id, now=now)
+        else:
+            delay = _delay_after(rounds)
+            ask_to_erase_in_files(session, request_id, now=now, rounds=rounds + 1, delay=delay)
+
+    context.conclude(last)
+
+
+def _delay_after(rounds: int) -> timedelta:
+    return min(_FIRST * (1 << (rounds - 1)), _LONGEST)
 
 
 def conclude_erasure(context: TaskContext) -> None:
@@ -73,6 +104,8 @@ def resume_erasures(context: TaskContext) -> None:
         for request_id in kept_no_more(session, at=now):
             ask_to_carry_out(session, request_id, now=now)
             ask_to_conclude(session, request_id, now=now)
+        for request_id in files_kept_no_more(session, at=now):
+            ask_to_erase_in_files(session, request_id, now=now)
         for request_id in end_backups(session, actor=SYSTEM, now=now):
             ask_to_conclude(session, request_id, now=now)
 
