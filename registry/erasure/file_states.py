@@ -10,7 +10,7 @@ Rules (DESIGN §1.5):
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, update
@@ -40,14 +40,16 @@ class FileKey:
 
 @dataclass(frozen=True, slots=True)
 class FileNow:
-    """A file after erasures. `next_sha256`: what an erasure that may have broken off was to leave;
-    `rows`: how many it has, where that is known.
+    """A file after erasures. `next_sha256`: what an erasure that may have broken off was to leave,
+    and `next_rows` the ordinals that it was taking out; `rows`: how many it has, where that is
+    known.
     """
 
     sha256: bytes | None
     next_sha256: bytes | None
     holes: Holes
     rows: int | None
+    next_rows: Holes = field(default_factory=Holes)
 
 
 def read_states(session: Session, keys: Iterable[FileKey]) -> dict[FileKey, FileNow]:
@@ -60,15 +62,23 @@ def read_states(session: Session, keys: Iterable[FileKey]) -> dict[FileKey, File
         mine = (_state.c.dataset_id == dataset_id) & (_state.c.batch_number == number)
         for row in session.execute(select(_state).where(mine)):
             if row.uri in uris:
-                now = FileNow(row.sha256, row.next_sha256, Holes.from_bytes(row.holes), row.rows)
+                intended = Holes.from_bytes(row.next_holes) if row.next_holes else Holes()
+                holes = Holes.from_bytes(row.holes)
+                now = FileNow(row.sha256, row.next_sha256, holes, row.rows, intended)
                 found[FileKey(dataset_id, number, row.uri)] = now
     return found
 
 
-def note_intent(session: Session, key: FileKey, sha256: bytes, *, now: datetime) -> None:
-    """Keep the digest that a file is about to have (rule 2). Effects: does not commit."""
+def note_intent(
+    session: Session, key: FileKey, sha256: bytes, rows: Ordinals, *, now: datetime
+) -> None:
+    """Keep the digest that a file is about to have, without `rows` (rule 2).
+
+    Effects: does not commit.
+    """
     _make(session, key, now)
-    values = {"next_sha256": sha256, "changed_at": now}
+    packed = Holes(rows).to_bytes()
+    values = {"next_sha256": sha256, "next_holes": packed, "changed_at": now}
     session.execute(update(_state).where(_mine(key)).values(values))
 
 
@@ -91,6 +101,7 @@ def note_erased(
     values = {
         "sha256": sha256,
         "next_sha256": None,
+        "next_holes": None,
         "holes": (Holes.from_bytes(held) | Holes(rows)).to_bytes(),
         "rows": left,
         "changed_at": now,
@@ -103,6 +114,12 @@ def note_erased(
         "sha256": None if sha256 is None else sha256.hex(),
     }
     append_entries(session, [Entry(EntryKind.FILE_ERASED_IN, actor, facts)], at=now)
+
+
+def drop_intent(session: Session, key: FileKey, *, now: datetime) -> None:
+    """Forget what a file was about to be: it was not swapped. Effects: does not commit."""
+    values = {"next_sha256": None, "next_holes": None, "changed_at": now}
+    session.execute(update(_state).where(_mine(key)).values(values))
 
 
 def file_target(file: BatchFileNode, now: FileNow | None, binding: TargetView | None) -> Target:

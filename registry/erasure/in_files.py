@@ -21,11 +21,20 @@ from sqlmodel import Session
 from registry.actors.accounts import SYSTEM
 from registry.catalog.version_tables import BatchNumber
 from registry.erasure.aftermath import file_target as name_of_file
-from registry.erasure.connectors.protocol import Erased, Intent, Ordinals, Proof, Target, Watch
-from registry.erasure.connectors.trouble import StoppedError, Trouble
+from registry.erasure.connectors.protocol import (
+    Connector,
+    Erased,
+    Intent,
+    Ordinals,
+    Proof,
+    Target,
+    Watch,
+)
+from registry.erasure.connectors.trouble import Reason, StoppedError, Trouble
 from registry.erasure.execution import ROUNDS
 from registry.erasure.file_states import (
     FileKey,
+    drop_intent,
     file_target,
     note_erased,
     note_intent,
@@ -52,6 +61,8 @@ _WORKABLE = frozenset({TaskState.PENDING, TaskState.WITHHELD}) | AT_WORK
 _FROM_ERASED = frozenset({TaskState.VERIFIED, TaskState.FAILED_RETRYABLE, TaskState.FAILED_FINAL})
 #: The ground of a file's task that a hold keeps, and not its store.
 BY_HOLD = "hold"
+_NOTHING = np.empty(0, np.uint32)
+_OTHERS = Trouble(Reason.BUSY, "Another erasure took rows out of it meanwhile.")
 _NO_PLACE = (
     "Nobody recorded which rows lie in it: record its rows (`registry adopt`) and plan anew."
 )
@@ -63,7 +74,9 @@ _NO_ROOT = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Begun:
-    """A file that is being worked on: `rows` leave it, `kept` rows of the plan stay."""
+    """A file that is being worked on: `rows` leave it, `kept` rows of the plan stay. `known`: what
+    was recorded of it then; `intended_rows`: what an erasure that broke off was taking out.
+    """
 
     request_id: str
     task_id: str
@@ -71,6 +84,8 @@ class _Begun:
     target: Target
     rows: Ordinals
     kept: int
+    known: tuple[bytes | None, bytes | None]
+    intended_rows: Ordinals
 
 
 def has_files(session: Session, request_id: str) -> bool:
@@ -113,13 +128,45 @@ def _erase_in_one(hands: Hands, request_id: str, task_id: str, *, is_last: bool)
         trouble = error.trouble
         hands.database.transact(lambda s: _stop(s, hands, begun, trouble, is_last=is_last))
         return
+    if begun.target.intended is not None:
+        if not _settle(hands, begun, connector, is_last=is_last):
+            return
+        _erase_in_one(hands, request_id, task_id, is_last=is_last)
+        return
     done = connector.erase(begun.target, begun.rows, watch)
     hands.database.transact(lambda s: _note_erased(s, hands, begun, done, is_last=is_last))
     hands.report("file noted")
     if done.trouble is not None:
         return
+    after = replace(begun, known=(done.sha256, None))
     proof = connector.prove(begun.target.after(begun.rows, done.sha256), begun.rows, watch)
-    hands.database.transact(lambda s: _note_proof(s, hands, begun, proof, is_last=is_last))
+    hands.database.transact(lambda s: _note_proof(s, hands, after, proof, is_last=is_last))
+
+
+def _settle(hands: Hands, begun: _Begun, connector: Connector, *, is_last: bool) -> bool:
+    """Find out whether an erasure that broke off had swapped the file (rule 2); whether that is
+    known now. Its rows may have been another request's.
+    """
+    rows = begun.intended_rows
+    watch = Watch(progress=lambda said: hands.report(f"file {said.step}: {said.bytes_done} bytes"))
+    found = connector.find(begun.target, rows, watch)
+    target, trouble = begun.target, found.trouble
+
+    def work(session: Session) -> None:
+        now = hands.clock()
+        if trouble is not None:
+            _stop(session, hands, begun, trouble, is_last=is_last)
+        elif _known(session, begun.key) != begun.known:
+            return
+        elif found.present:
+            drop_intent(session, begun.key, now=now)
+        else:
+            left = _left(target.after(rows, target.intended))
+            sha256 = target.intended
+            note_erased(session, begun.key, rows, sha256=sha256, left=left, actor=SYSTEM, now=now)
+
+    hands.database.transact(work)
+    return trouble is None
 
 
 def _begin(session: Session, hands: Hands, request_id: str, task_id: str) -> _Begun | None:
@@ -148,9 +195,12 @@ def _begin(session: Session, hands: Hands, request_id: str, task_id: str) -> _Be
         return None
     key = FileKey(_dataset_of(session, number), number, node.uri)
     bound = target_for_file(targets_of(session, [key.dataset_id]).get(key.dataset_id, []), node.uri)
-    target = file_target(node, read_states(session, [key]).get(key), bound)
+    there = read_states(session, [key]).get(key)
+    intended = _NOTHING if there is None else there.next_rows.ordinals()
+    target = file_target(node, there, bound)
     turn_task(session, task, TaskState.RUNNING, actor=SYSTEM, now=now)
-    return _Begun(request_id, task_id, key, target, rows, kept)
+    known = _known(session, key)
+    return _Begun(request_id, task_id, key, target, rows, kept, known, intended)
 
 
 def _free(session: Session, hands: Hands, case_id: str, planned: Sets, now: datetime) -> Sets:
@@ -172,7 +222,7 @@ def _kept(count: int) -> TaskChange:
 
 
 def _within(sets: Sets, number: int, first: int, count: int) -> Ordinals:
-    rows = sets.get(number, np.empty(0, np.uint32))
+    rows = sets.get(number, _NOTHING)
     return rows[(rows >= first) & (rows < first + count)]
 
 
@@ -200,7 +250,9 @@ def _wait(session: Session, task: TaskView, why: str, now: datetime) -> None:
 
 def _intend(hands: Hands, begun: _Begun, intent: Intent) -> None:
     hands.database.transact(
-        lambda session: note_intent(session, begun.key, intent.sha256, now=hands.clock())
+        lambda session: note_intent(
+            session, begun.key, intent.sha256, begun.rows, now=hands.clock()
+        )
     )
     hands.report("file intended")
 
@@ -210,12 +262,15 @@ def _note_erased(
 ) -> None:
     """Keep what the file is now, also beside a trouble (rule 2)."""
     now = hands.clock()
-    task = read_task(session, begun.task_id)
-    if done.sha256 is not None and not _is_noted(begun, done.sha256):
-        after = begun.target.after(begun.rows, done.sha256)
-        left = (
-            None if after.rows is None else after.holes.left(after.first, after.first + after.rows)
-        )
+    there = read_states(session, [begun.key]).get(begun.key)
+    is_noted = there is not None and not there.holes.present(begun.rows).size
+    if done.sha256 is not None and not (
+        is_noted and there is not None and there.sha256 == done.sha256
+    ):
+        if there is not None and there.sha256 not in (None, begun.target.sha256):
+            _stop(session, hands, begun, _OTHERS, is_last=is_last)
+            return
+        left = _left(begun.target.after(begun.rows, done.sha256))
         note_erased(
             session,
             begun.key,
@@ -229,16 +284,20 @@ def _note_erased(
         _stop(session, hands, begun, done.trouble, is_last=is_last)
         return
     counted = done.erased + done.already
+    task = read_task(session, begun.task_id)
     _turn(session, task, TaskState.ERASED, TaskChange(found=counted, erased=counted), now)
 
 
-def _is_noted(begun: _Begun, sha256: bytes) -> bool:
-    target = begun.target
-    return (
-        target.sha256 == sha256
-        and target.intended is None
-        and not target.holes.present(begun.rows).size
-    )
+def _left(target: Target) -> int | None:
+    if target.rows is None:
+        return None
+    return target.holes.left(target.first, target.first + target.rows)
+
+
+def _known(session: Session, key: FileKey) -> tuple[bytes | None, bytes | None]:
+    """What is recorded of a file: its digest after erasures, and the one it was about to have."""
+    there = read_states(session, [key]).get(key)
+    return (None, None) if there is None else (there.sha256, there.next_sha256)
 
 
 def _note_proof(
@@ -265,7 +324,11 @@ def _note_proof(
 def _stop(
     session: Session, hands: Hands, begun: _Begun, trouble: Trouble, *, is_last: bool
 ) -> None:
-    """Bring a file's task to where a trouble leaves it."""
+    """Bring a file's task to where a trouble leaves it. What the registry itself changed meanwhile,
+    for another request or another worker, is nobody else's change.
+    """
+    if trouble.state is TaskState.CHANGED_OUTSIDE and _known(session, begun.key) != begun.known:
+        trouble = _OTHERS
     task = read_task(session, begun.task_id)
     is_over = is_last and trouble.state is TaskState.FAILED_RETRYABLE
     to = TaskState.FAILED_FINAL if is_over else trouble.state

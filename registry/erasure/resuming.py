@@ -36,7 +36,7 @@ def kept_no_more(session: Session, *, at: datetime) -> list[str]:
 
 
 def files_kept_no_more(session: Session, *, at: datetime) -> list[str]:
-    """The requests with a file that a hold may keep no more, or a store until a date that is past."""
+    """The requests with a file that a hold may keep no more, or no store any more."""
     query = select(_task.c.request_id).where(
         _task.c.kind == TaskKind.FILE.value,
         _task.c.state == TaskState.WITHHELD.value,

@@ -6,6 +6,7 @@ Rules:
    can say by whom it was erased.
 3. A set of ordinals is a serialised Roaring bitmap (portable format).
 4. `next_sha256` is kept before a file is swapped: a file with that digest is the registry's own.
+   `next_holes` are the ordinals that it will lack besides: they may be those of another request.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class FileState(SQLModel, table=True):
     uri: str = Field(sa_column=Column(Text, primary_key=True))
     sha256: bytes | None = Field(sa_column=Column(Sha256))
     next_sha256: bytes | None = Field(sa_column=Column(Sha256))
+    next_holes: bytes | None = Field(sa_column=Column(LargeBinary))
     holes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     rows: int | None = Field(sa_column=Column(BigInteger))
     changed_at: datetime = Field(sa_column=Column(Moment, nullable=False))

@@ -264,9 +264,9 @@ def test_files_after_erasures(house: House, client: HttpClient, tmp_path: Path) 
         target = file_target(file, now, binding)
         target = replace(target, keys={row: f"ex-{row}" for row in rows.tolist()})
 
-        def keep(intent: Any) -> None:
+        def keep(intent: Any, rows: Any = rows) -> None:
             with house.database.write() as session:
-                note_intent(session, key, intent.sha256, now=house.clock())
+                note_intent(session, key, intent.sha256, rows, now=house.clock())
 
         done = connectors_of(settings).of(target).erase(target, rows, Watch(intend=keep))
         assert done.erased == 2

@@ -1,0 +1,37 @@
+"""A process that works on the files of a case and kills itself (SIGKILL) where it is told to.
+
+Arguments: JSON with `url`, `home`, `lake`, `now`, `request`, and `at`, a word of the report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from registry.app import open_house
+from registry.erasure.execution import carry_out
+from registry.erasure.in_files import erase_in_files
+from tests.clock import FrozenClock
+from tests.stores import settings_on
+
+
+def main(said: dict[str, str]) -> None:
+    """Mark and wipe what the plan says, then work on the files, up to the report."""
+    settings = replace(settings_on(said["url"], Path(said["home"])), file_roots=(said["lake"],))
+    house = open_house(settings, clock=FrozenClock(datetime.fromisoformat(said["now"])))
+
+    def report(progress: str) -> None:
+        if said["at"] in progress:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    carry_out(house.hands, said["request"])
+    erase_in_files(replace(house.hands, report=report), said["request"])
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
