@@ -74,6 +74,7 @@ def demo(
         asked = {"before": story.trainable.before.about, "after": story.trainable.after.about}
         answers = {**answers, "example": example, "proof": proof, "trainable": asked}
         erased = {"plan": story.erased.plan, "request": story.erased.request}
+        erased["rows"] = {"before": story.erased.rows_before, "after": story.erased.rows_after}
         answers |= {"erased": {**erased, "certificate": str(story.erased.certificate)}}
         show_json({**facts, "files": story.files_read, **answers})
         return
@@ -132,8 +133,9 @@ def _show(story: Story, seconds: float) -> None:
     _show_sample(story.sample)
     _show_proof(story.proof)
     _show_trainable(story.trainable)
-    _show_erased(story.erased)
     say(f"All {story.files_read:,} files were read again: each has the digest that is recorded.")
+    say("")
+    _show_erased(story.erased)
     say(f"Done in {seconds:.1f} s. All of it is in {story.home}; look around:")
     say("")
     say(f"  export REGISTRY_HOME={shlex.quote(str(story.home))}")
@@ -211,6 +213,14 @@ def _show_erased(erased: Erased) -> None:
         f"Taken out of the index, its old versions, objects and sums: {own['erased']:,} of "
         f"{own['expected']:,}; read back, {own['verified']:,} are looked for and not found."
     )
+    files = [task for task in request["tasks"] if task["kind"] == "file"]
+    rows = sum(task["verified"] or 0 for task in files)
+    say(f"Taken out of {len(files):,} Parquet files: {rows:,} rows. All files were read again:")
+    say(f"rows of theirs before: {erased.rows_before:,}; afterwards: {erased.rows_after:,}.")
+    for task in request["tasks"]:
+        if task["kind"] == "model":
+            said = f"{task['disposition']} by {task['due_on']}"
+            say(f"What is done about {task['target'].rpartition(' ')[0]}: {said}.")
     say(f"The outcome is {request['state'].replace('_', ' ')}, due on {request['due']['date']}.")
     if left:
         say(f"Left to be done: {len(left):,} tasks ({', '.join(kinds)}).")

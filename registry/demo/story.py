@@ -62,7 +62,7 @@ class Story:
     says that the event which made it is in the audit log; `trainable` is what may be trained on
     before and after that example's contributor withdrew; `erased` is what became of the request to
     erase them, with a certificate that was verified; `files_read` counts the files that were
-    found as they were recorded.
+    found as they were recorded, before anybody was erased.
     """
 
     home: Path
@@ -103,11 +103,12 @@ def tell(home: Path, listener: Listener, *, only: Sequence[str] = ()) -> Story:
         proof = prove_model(client, *MODEL)
         source = str(example.backward["sources"][0]["example_id"])
         trainable = ask_trainable(client, contributor_of(source))
-        erased = erase_contributor(client, trainable.contributor, home, listener)
+        files = [file for several in batches.values() for batch in several for file in batch.files]
+        for uri, digest in files:
+            _compare(uri, digest)
+        paths = [_on_disk(uri) for uri, _ in files]
+        erased = erase_contributor(client, trainable.contributor, home, paths, listener)
     _verify(home, erased.certificate)
-    files = [file for several in batches.values() for batch in several for file in batch.files]
-    for uri, digest in files:
-        _compare(uri, digest)
     return Story(home, lineage, batches, example, sample, proof, trainable, erased, len(files))
 
 
@@ -163,9 +164,13 @@ def _verify(home: Path, certificate: Path) -> None:
     verify(certificate.read_bytes(), read_keys((home / KEYS).read_text("utf-8")))
 
 
+def _on_disk(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))
+
+
 def _compare(uri: str, recorded: str) -> None:
     """Raise ConflictError unless the file has the digest that the registry recorded."""
-    content = Path(unquote(urlsplit(uri).path)).read_bytes()
+    content = _on_disk(uri).read_bytes()
     found = digest_text(hashlib.sha256(content).digest())
     if found != recorded:
         raise ConflictError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ from tests.house.tree import ROOT
 pytestmark = pytest.mark.xdist_group("demo-story")
 MODULES = ("abc", "csv", "json", "logging", "textwrap")
 JOBS = ["collect", "clean", "deduplicate", "split", "train"]
+BEFORE = "before"
 STEPS = [*JOBS, "bind", "erase"]
 DATASETS = "/api/v1/namespaces/file%3A%2F%2Fdemo/datasets"
 EXAMPLES = ("raw", "clean", "unique", "train", "validation")
@@ -48,8 +50,9 @@ EXAMPLES = ("raw", "clean", "unique", "train", "validation")
 
 @dataclass
 class Heard:
-    """A listener that remembers."""
+    """A listener that remembers, and keeps the files as they were before anybody was erased."""
 
+    home: Path
     notes: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     advanced: int = 0
@@ -60,6 +63,8 @@ class Heard:
 
     def begin(self, step: str, parts: int) -> None:
         self.steps.append(step)
+        if step == "erase":
+            shutil.copytree(self.home / DATA, self.home.parent / BEFORE)
 
     def advance(self) -> None:
         self.advanced += 1
@@ -80,18 +85,31 @@ class Told:
         dataset = f"{DATASETS}/{quote(name, safe='')}"
         return list(self.client.pages(f"{dataset}/batches", "batches"))
 
+    def named(self, batch: int) -> list[int]:
+        """The rows of a batch that were erased."""
+        asked = f"/api/v1/erasure-requests/{self.story.erased.request['id']}/members"
+        found = self.client.get(asked, {"batch": batch})["ranges"]
+        return [row for first, last in found for row in range(first, last + 1)]
+
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     home = tmp_path_factory.mktemp("demo") / "home"
-    heard = Heard()
+    heard = Heard(home)
     story = tell(home, heard, only=MODULES)
     with served(home) as client:
         yield Told(story, heard, client)
 
 
-def on_disk(uri: str) -> Path:
+def now_on_disk(uri: str) -> Path:
     return Path(unquote(urlsplit(uri).path))
+
+
+def on_disk(uri: str) -> Path:
+    """Where the file lies as it was before the erasure."""
+    path = now_on_disk(uri)
+    data = next(folder for folder in path.parents if folder.name == DATA)
+    return data.parent.parent / BEFORE / path.relative_to(data)
 
 
 def test_every_step_is_heard_of(told: Told) -> None:
@@ -273,9 +291,7 @@ def test_one_contributor_is_erased_and_their_rows_are_all_that_is(told: Told) ->
     (batch,) = told.batches("docstrings/train")
     people = pq.read_table(on_disk(batch["files"][0]["uri"]))["contributor"].to_pylist()
     theirs = [row for row, who in enumerate(people) if who == erased.contributor.email]
-    asked = f"/api/v1/erasure-requests/{erased.request['id']}/members"
-    found = told.client.get(asked, {"batch": batch["number"]})["ranges"]
-    named = [row for first, last in found for row in range(first, last + 1)]
+    named = told.named(batch["number"])
     # What says the same, word for word, and is long enough is erased with them.
     assert set(theirs) <= set(named)
     assert erased.before > 0
@@ -284,17 +300,34 @@ def test_one_contributor_is_erased_and_their_rows_are_all_that_is(told: Told) ->
     assert manifest.allowed == len(people) - len(named)
 
 
-def test_the_certificate_says_that_files_still_hold_the_rows(told: Told) -> None:
+def test_exactly_what_is_erased_has_left_the_files(told: Told) -> None:
+    erased = told.story.erased
+    assert erased.rows_before > erased.rows_after == 0
+    gone = 0
+    for name in EXAMPLES:
+        for batch in told.batches(f"docstrings/{name}"):
+            (file,) = batch["files"]
+            before = pq.read_table(on_disk(file["uri"]))
+            named = set(told.named(batch["number"]))
+            left = [row for row in range(before.num_rows) if row not in named]
+            assert pq.read_table(now_on_disk(file["uri"])).equals(
+                before.take(left), check_metadata=True
+            )
+            gone += len(named)
+    assert gone == erased.plan["erase"]["examples"]
+
+
+def test_the_certificate_says_that_all_of_it_is_done(told: Told) -> None:
     erased = told.story.erased
     keys = (told.story.home / "public-keys.txt").read_text("utf-8")
     certificate = verify(erased.certificate.read_bytes(), read_keys(keys))
-    assert certificate.facts.outcome is Outcome.PARTIALLY_FULFILLED
+    assert certificate.facts.outcome is Outcome.FULFILLED
     targets = {target.name: target for target in certificate.facts.targets}
-    assert targets["ledger"].state is TargetState.VERIFIED
+    assert {target.state for target in targets.values()} == {TargetState.VERIFIED}
     files = [target for target in targets.values() if target.kind is TargetKind.FILE]
-    assert files
-    assert all(target.state is TargetState.PENDING for target in files)
-    assert sum(target.expected or 0 for target in files) == targets["ledger"].verified
+    assert sum(target.verified or 0 for target in files) == targets["ledger"].verified
+    (model,) = certificate.facts.models
+    assert model.disposition is not None
 
 
 def test_a_line_that_is_not_there_is_refused(told: Told) -> None:
@@ -315,7 +348,7 @@ def test_a_contributor_is_located(told: Told) -> None:
 def test_a_disabled_client_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENLINEAGE_DISABLED", "true")
     with pytest.raises(SetupError, match="OPENLINEAGE_DISABLED"):
-        tell(tmp_path / "home", Heard(), only=MODULES[:1])
+        tell(tmp_path / "home", Heard(tmp_path / "home"), only=MODULES[:1])
     assert not (tmp_path / "home").exists()
 
 

@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from registry.actors.tables import Role
 from registry.client.http import HttpClient
 from registry.erasure.certificate_facts import Outcome, TargetKind, TargetState
 from registry.erasure.connectors.opening import Connectors
@@ -35,6 +36,7 @@ from registry.errors import ConflictError, InvalidInputError
 from registry.request import House
 from registry.settings import Settings
 from tests.clock import FrozenClock
+from tests.conftest import TokenMaker
 from tests.erasure.town import KEYED, RIGHTS, email, examples, held, lifted, tasks, text, told
 from tests.erasure.working import (
     REQUESTS,
@@ -137,6 +139,12 @@ def lake(house: House, admin: HttpClient, frozen_clock: FrozenClock, lake_folder
     work_off(house)
     frozen_clock.advance(hours=1)
     return Lake(lake_folder, house, admin, frozen_clock)
+
+
+@pytest.fixture
+def second(connect: Callable[[str], HttpClient], make_token: TokenMaker) -> HttpClient:
+    """Somebody else who may decide."""
+    return connect(make_token(Role.APPROVER, name="second"))
 
 
 def counts(task: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -283,14 +291,14 @@ def test_a_process_that_is_killed_in_a_file_leaves_nothing_half(
 
 
 def test_what_a_hold_keeps_stays_in_its_file_until_the_hold_is_lifted(
-    lake: Lake, house: House, admin: HttpClient, approver: HttpClient
+    lake: Lake, house: House, admin: HttpClient, second: HttpClient
 ) -> None:
     hold = held(admin, "raw", 0, "a case in court")
     request_id = lake.erased("ann")
     assert lake.people()["a.parquet"] == ["ann", "bob", "cay"]
     assert counts(lake.files(request_id)["a.parquet"]) == ("withheld", 2, 1, 1, 1)
     assert show(admin, request_id)["state"] == "partially_fulfilled"
-    lifted(admin, approver, hold)
+    lifted(admin, second, hold)
     work_off(house)
     finished(house, lake.clock)
     assert lake.people()["a.parquet"] == ["bob", "cay"]
