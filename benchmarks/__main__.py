@@ -28,12 +28,14 @@ SMALL: dict[str, list[str]] = {
     "policy": [],
     "certificate": [],
     "decisions": [],
+    "erase": [],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],
     "closure": ["--rows", "100000000"],
     "scope": ["--large"],
     "audit": ["--large"],
+    "erase": ["--large"],
 }
 
 

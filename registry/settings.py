@@ -104,6 +104,16 @@ class Settings:
         "Folders and bucket URLs, separated by commas, that the server may read and erase in.",
         (),
     )
+    credentials_file: str = _setting(
+        "REGISTRY_CREDENTIALS_FILE",
+        "TOML or JSON file, readable by its owner alone, with named credentials of other systems.",
+        "",
+    )
+    private_networks: tuple[str, ...] = _setting(
+        "REGISTRY_PRIVATE_NETWORKS",
+        "Private networks, separated by commas, that webhooks of erasure may go to.",
+        (),
+    )
     oidc_issuer: str = _setting(
         "REGISTRY_OIDC_ISSUER",
         "Issuer URL of the OpenID provider where people log in. Empty: a local administrator.",
@@ -325,14 +335,16 @@ def _check_transport(settings: Settings) -> None:
             "TLS needs a certificate and its key, and one of the two is not set.",
             remedy="Set REGISTRY_TLS_CERTIFICATE and REGISTRY_TLS_KEY, or neither.",
         )
-    for proxy in settings.trusted_proxies:
-        try:
-            ipaddress.ip_network(proxy, strict=False)
-        except ValueError as error:
-            raise SettingsError(
-                f"REGISTRY_TRUSTED_PROXIES names {proxy[:80]!r}, which is no address or network.",
-                remedy="Write addresses such as 10.0.0.7 or networks such as 10.0.0.0/24.",
-            ) from error
+    for name in ("trusted_proxies", "private_networks"):
+        for network in getattr(settings, name):
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError as error:
+                raise SettingsError(
+                    f"REGISTRY_{name.upper()} names {network[:80]!r}, which is no address or "
+                    "network.",
+                    remedy="Write addresses such as 10.0.0.7 or networks such as 10.0.0.0/24.",
+                ) from error
 
 
 def _check_provider(settings: Settings) -> None:

@@ -29,6 +29,7 @@ from registry.api import (
     rights,
     search,
     setup_links,
+    targets,
     tickets,
     tokens,
     tracing,
@@ -67,5 +68,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     erasure_decisions.router,
     erasure_work.router,
     tickets.router,
+    targets.router,
     events.router,  # takes every path below /events that no router before it took
 )

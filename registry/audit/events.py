@@ -104,3 +104,6 @@ class EntryKind(StrEnum):
     BACKUP_MADE = "backups.backup.made"
     RESTORE_BEGUN = "backups.restore.begun"
     RESTORE_FINISHED = "backups.restore.finished"
+    TARGET_BOUND = "erasure.target.bound"
+    TARGET_RELEASED = "erasure.target.released"
+    FILE_ERASED_IN = "erasure.file.rewritten"

@@ -33,6 +33,7 @@ from registry.cli import (
     register,
     rights,
     serving,
+    targets,
     tokens,
     vetting,
     violations,
@@ -84,6 +85,7 @@ for group in (
     duties.restrictions,
     duties.suppressions,
     violations.group,
+    targets.group,
 ):
     app.add_typer(group)
 

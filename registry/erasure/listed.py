@@ -14,7 +14,7 @@ from datetime import datetime
 
 import msgspec
 import numpy as np
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlmodel import Session
 
 from registry.audit.events import EntryKind
@@ -26,14 +26,14 @@ from registry.erasure.replay import read_marks, rows_of_case, signer_of, write_r
 from registry.erasure.sets import Sets
 from registry.ledger.erasing import read_holes
 from registry.ledger.holes import Holes
-from registry.ledger.tables import BatchHole
 from registry.lineage.erase_events import KIND
 from registry.lineage.redact_again import redactions_of
-from registry.storage.columns import table_of
 
-_hole = table_of(BatchHole)
-_AT_ONCE = 1_000
-_REDACTIONS = (EntryKind.LINEAGE_EVENTS_REDACTED, EntryKind.PAYLOAD_REDACTED)
+_TOLD = (
+    EntryKind.EXAMPLES_ERASED,
+    EntryKind.LINEAGE_EVENTS_REDACTED,
+    EntryKind.PAYLOAD_REDACTED,
+)
 
 
 def list_erasure(hands: Hands, work: Work) -> ErasureRecord | None:
@@ -56,7 +56,6 @@ def _record_of(session: Session, work: Work) -> ErasureRecord | None:
     events, leaves, moments = _redacted(session, case)
     moments += [row.recorded_at for row in suppressions]
     moments += [row.recorded_at for row in restrictions]
-    moments += _marked_at(session, [each.number for each in batches])
     if not moments:
         return None
     return ErasureRecord(
@@ -83,18 +82,8 @@ def _batches(session: Session, sets: Sets) -> list[ErasedBatch]:
     return found
 
 
-def _marked_at(session: Session, numbers: list[int]) -> list[datetime]:
-    moments: list[datetime] = []
-    for start in range(0, len(numbers), _AT_ONCE):
-        some = _hole.c.number.in_(numbers[start : start + _AT_ONCE])
-        newest = session.execute(select(func.max(_hole.c.changed_at)).where(some)).scalar_one()
-        if newest is not None:
-            moments.append(newest)
-    return moments
-
-
 def _redacted(session: Session, case: str) -> tuple[set[bytes], list[bytes], list[datetime]]:
-    """Events and leaves of entries that were redacted under a case, and when."""
+    """Events and leaves of entries that were redacted under a case; when these, or rows, were."""
     events: set[bytes] = set()
     leaves: list[bytes] = []
     moments: list[datetime] = []
@@ -111,7 +100,7 @@ def _redacted(session: Session, case: str) -> tuple[set[bytes], list[bytes], lis
 def _entries(session: Session) -> Iterator[Row[tuple[datetime, bytes]]]:
     query = (
         select(ENTRY.c.at, ENTRY.c.payload)
-        .where(ENTRY.c.kind.in_([kind.value for kind in _REDACTIONS]))
+        .where(ENTRY.c.kind.in_([kind.value for kind in _TOLD]))
         .where(ENTRY.c.payload.is_not(None))
         .order_by(ENTRY.c.id)
     )

@@ -63,7 +63,7 @@ def find_in_logs(hands: Hands, work: Work) -> dict[str, Left]:
     entries = sum(map(len, pages))
     return {
         EVENT_LOG: Left((*parts, *names), goes=bool(parts)),
-        AUDIT_LOG: Left((f"{entries} entries",) if entries else (), goes=True),
+        AUDIT_LOG: Left((f"{entries} entries",) if entries else (), goes=bool(entries)),
     }
 
 

@@ -154,13 +154,13 @@ def _without(row: Any, paths: Sequence[str]) -> tuple[dict[str, Any], Event | No
 
 def take_away(content: dict[str, Json], path: str) -> None:
     """Take the text at a path out of a decoded event, in place (rule 2)."""
-    steps = path_steps(path)
-    if not steps and path == BESIDE:
+    if path == BESIDE:
         return
     node: Any = content
     followed: Steps = []
-    for step in steps or []:
-        is_last = len(followed) + 1 == len(steps or [])
+    steps = path_steps(path) or []
+    for step in steps:
+        is_last = len(followed) + 1 == len(steps)
         if _has(node, step):
             if is_last and isinstance(node[step], str):
                 if not is_name([*followed, step]):

@@ -169,8 +169,11 @@ class Judgements:
 
 
 def _asked(policies: PolicySet, question: Question) -> tuple[Hashable, ...]:
-    """The question without its moment, and by which policies."""
-    return policies.digest, replace(question, at=_ANY_TIME)
+    """The question without its moment, and by which policies.
+
+    A question of the past keeps it: what was recorded or lifted since counts as of each moment.
+    """
+    return policies.digest, question if question.is_past else replace(question, at=_ANY_TIME)
 
 
 def _due_after(policies: PolicySet, gathered: Gathered, at: datetime) -> list[datetime]:

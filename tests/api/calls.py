@@ -119,6 +119,13 @@ RIGHTS: tuple[Call, ...] = (
     get("/rights/terms", **CLEAN),
     post("/rights/verifications", {**CLEAN, **_FACT}),
 )
+_TARGET = {**CLEAN, "uri": "/lake/clean", "executor": "files"}
+TARGETS: tuple[Call, ...] = (
+    post("/erasure-targets", _TARGET),
+    get("/erasure-targets"),
+    Call("DELETE /api/v1/erasure-targets/{target_id}", f"/api/v1/erasure-targets/{_ABSENT}"),
+    post("/erasure-targets/{target_id}/check", None, f"/api/v1/erasure-targets/{_ABSENT}/check"),
+)
 _ASKED = {"dataset": CLEAN, "purpose": "research"}
 POLICY: tuple[Call, ...] = (
     get("/policies"),
@@ -257,4 +264,5 @@ CALLS: tuple[Call, ...] = (
     *RIGHTS,
     *POLICY,
     *ERASURE,
+    *TARGETS,
 )

@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from registry.app import open_house
 from registry.audit.key_changes import recording_as
+from registry.audit.tables import ENTRY
 from registry.canonical import canonical_json
 from registry.erasure.records import (
     RECORD,
@@ -215,7 +216,9 @@ def test_a_restore_that_cannot_erase_again_does_not_go_live(town: Town, place: P
         assert (house.ledger.index.count(), located(house, "ada")) == (3, [])
 
 
-@pytest.mark.parametrize("step", ["rows of account", "rows of batch_binding", "3 objects", "again"])
+@pytest.mark.parametrize(
+    "step", ["rows of account", "rows of batch_binding", "3 objects", "erasures again"]
+)
 def test_a_restore_that_broke_off_ends_as_one_that_did_not(
     town: Town, place: Place, step: str
 ) -> None:
@@ -242,6 +245,24 @@ def test_a_restore_that_broke_off_ends_as_one_that_did_not(
         assert (house.ledger.index.count(), located(house, "ada")) == (3, [])
         with house.database.read() as session:
             assert rows_of_case(session, CASE) == (record.suppressions, record.restrictions)
+
+
+def test_payloads_of_entries_that_were_redacted_are_redacted_again(town: Town) -> None:
+    house = town.house
+    with house.database.read() as session:
+        some = session.execute(select(ENTRY).order_by(ENTRY.c.id).limit(2)).all()
+    gone = tuple(bytes(row.leaf_data) for row in some)
+    entries = (*gone, bytes(32))
+    record = ErasureRecord("step", CASE, house.clock(), PLAN, entries=entries)
+    assert read_record(record_json(record), name="it") == record
+    doors = Seen(house).doors()
+    for _ in range(2):
+        replay(house.database, [record], doors, actor="tester", now=house.clock())
+    with house.database.read() as session:
+        rows = session.execute(select(ENTRY).where(ENTRY.c.leaf_data.in_(gone))).all()
+        kinds = list(session.execute(select(ENTRY.c.kind)).scalars())
+    assert [(row.salt, row.payload) for row in rows] == [(None, None)] * 2
+    assert kinds.count("audit.payload.redacted") == 1
 
 
 def test_an_erasure_before_the_backup_is_not_done_again(town: Town, place: Place) -> None:

@@ -1,0 +1,167 @@
+"""Which bytes a file has now, after erasures, and which examples it lacks.
+
+Rules (DESIGN §1.5):
+1. What was recorded of a file when its batch came stays as it is; what erasures made of it stands
+   here, and counts.
+2. What an erasure is about to leave is kept before the file is swapped (`note_intent`, committed by
+   itself), and taken for done only with the erasure (`note_erased`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select, update
+from sqlmodel import Session
+
+from registry.audit.events import EntryKind
+from registry.audit.journal import Entry, append_entries
+from registry.canonical import parse_digest
+from registry.erasure.connectors.protocol import Executor, Ordinals, Target
+from registry.erasure.target_tables import FileState
+from registry.erasure.targets import TargetView
+from registry.ledger.holes import Holes
+from registry.ledger.source_files import BatchFileNode
+from registry.storage.columns import insert_unless_there, table_of
+
+_state = table_of(FileState)
+
+
+@dataclass(frozen=True, slots=True)
+class FileKey:
+    """A file of a batch; batch `ALL_BATCHES` (0) for a copy of a whole dataset."""
+
+    dataset_id: bytes
+    batch_number: int
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileNow:
+    """A file after erasures. `next_sha256`: what an erasure that may have broken off was to leave;
+    `rows`: how many it has, where that is known.
+    """
+
+    sha256: bytes | None
+    next_sha256: bytes | None
+    holes: Holes
+    rows: int | None
+
+
+def read_states(session: Session, keys: Iterable[FileKey]) -> dict[FileKey, FileNow]:
+    """The files that an erasure touched, or was about to."""
+    found: dict[FileKey, FileNow] = {}
+    by_batch: dict[tuple[bytes, int], set[str]] = {}
+    for key in keys:
+        by_batch.setdefault((key.dataset_id, key.batch_number), set()).add(key.uri)
+    for (dataset_id, number), uris in sorted(by_batch.items()):
+        mine = (_state.c.dataset_id == dataset_id) & (_state.c.batch_number == number)
+        for row in session.execute(select(_state).where(mine)):
+            if row.uri in uris:
+                now = FileNow(row.sha256, row.next_sha256, Holes.from_bytes(row.holes), row.rows)
+                found[FileKey(dataset_id, number, row.uri)] = now
+    return found
+
+
+def note_intent(session: Session, key: FileKey, sha256: bytes, *, now: datetime) -> None:
+    """Keep the digest that a file is about to have (rule 2). Effects: does not commit."""
+    _make(session, key, now)
+    values = {"next_sha256": sha256, "changed_at": now}
+    session.execute(update(_state).where(_mine(key)).values(values))
+
+
+def note_erased(
+    session: Session,
+    key: FileKey,
+    rows: Ordinals,
+    *,
+    sha256: bytes | None,
+    left: int | None,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Keep that a file lacks these ordinals now, has this digest and `left` rows.
+
+    Effects: one entry in the journal; does not commit.
+    """
+    _make(session, key, now)
+    held = session.execute(select(_state.c.holes).where(_mine(key))).scalar_one()
+    values = {
+        "sha256": sha256,
+        "next_sha256": None,
+        "holes": (Holes.from_bytes(held) | Holes(rows)).to_bytes(),
+        "rows": left,
+        "changed_at": now,
+    }
+    session.execute(update(_state).where(_mine(key)).values(values))
+    facts = {
+        "dataset": key.dataset_id.hex(),
+        "batch": key.batch_number,
+        "erased": int(rows.size),
+        "sha256": None if sha256 is None else sha256.hex(),
+    }
+    append_entries(session, [Entry(EntryKind.FILE_ERASED_IN, actor, facts)], at=now)
+
+
+def file_target(file: BatchFileNode, now: FileNow | None, binding: TargetView | None) -> Target:
+    """The target that a file of a batch is: as it was recorded, and as it is now (rule 1).
+
+    `file.first` must be known. Keys and digests of rows are added by who knows them.
+    """
+    recorded = None if file.sha256 is None else parse_digest(file.sha256)
+    said = None if binding is None else binding.said
+    return Target(
+        uri=file.uri,
+        executor=Executor.FILES if said is None else said.executor,
+        form=None if said is None else said.form,
+        sha256=recorded if now is None or now.sha256 is None else now.sha256,
+        intended=None if now is None else now.next_sha256,
+        first=file.first or 0,
+        rows=file.rows,
+        holes=Holes() if now is None else now.holes,
+        key_column=None if said is None else said.key_column,
+        content_column=None if said is None else said.content_column,
+        credential=None if said is None else said.credential,
+    )
+
+
+def copy_target(binding: TargetView, now: FileNow | None) -> Target:
+    """The target that a bound copy of a whole dataset is, by its binding alone.
+
+    Its rows are found by their keys, so ordinals are whatever the caller numbers them by, and what
+    it lacks is not kept: `note_erased` gets no rows.
+    """
+    said = binding.said
+    return Target(
+        uri=said.uri,
+        executor=said.executor,
+        form=said.form,
+        sha256=None if now is None else now.sha256,
+        intended=None if now is None else now.next_sha256,
+        key_column=said.key_column,
+        content_column=said.content_column,
+        by_key=said.by_key,
+        table=said.table,
+        credential=said.credential,
+    )
+
+
+def _make(session: Session, key: FileKey, now: datetime) -> None:
+    row = {
+        "dataset_id": key.dataset_id,
+        "batch_number": key.batch_number,
+        "uri": key.uri,
+        "holes": Holes().to_bytes(),
+        "changed_at": now,
+    }
+    insert_unless_there(session, _state, row)
+
+
+def _mine(key: FileKey) -> ColumnElement[bool]:
+    return (
+        (_state.c.dataset_id == key.dataset_id)
+        & (_state.c.batch_number == key.batch_number)
+        & (_state.c.uri == key.uri)
+    )
