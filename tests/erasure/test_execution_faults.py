@@ -26,7 +26,6 @@ from registry.erasure.concluding import conclude
 from registry.erasure.execution import begin, carry_out
 from registry.erasure.hands import Hands
 from registry.erasure.intake import day_of
-from registry.erasure.replay import begin_list, signer_of
 from registry.erasure.tables import ErasureCertificate
 from registry.errors import ConflictError, StorageUnavailableError
 from registry.request import House
@@ -43,16 +42,15 @@ from tests.ledger.test_binding_faults import Breaker, Breaking, BrokenError, alt
 
 _suppression, _certificate = table_of(Suppression), table_of(ErasureCertificate)
 OF_LEDGER = {kind: work for kind, work in HANDLERS.items() if kind.value.startswith("ledger.")}
-# What is known, kept; the mark, which is listed. The object's two parts; the index; the tasks that
-# follow. The event log and the journal, which are listed. What was erased is noted, and what was
-# found.
+# What is known, kept; the mark, listed. The object's two parts; the index; the tasks that follow.
+# The event log and the journal, listed. What was erased is noted, and what was found.
 FIRST = [
     *("put", "transact", "put"),
     *("put_file", "put_file", "delete", "delete", "transact"),
     *("transact", "transact", "put", "transact", "transact"),
 ]
-# The same with nothing left to take away, and listed with what others replaced in the same events;
-# then what is known is forgotten, and the outcome stated.
+# The same with nothing left to take away, but that the list names what others took out of the same
+# event since; then what is known is forgotten, and the outcome stated.
 LAST = [
     "put",
     "transact",
@@ -75,13 +73,12 @@ class Faults:
     client: HttpClient
     clock: FrozenClock
     people: Iterator[str] = field(init=False)
+    rows: int = field(init=False)
 
     def __post_init__(self) -> None:
-        names = [f"person{number}" for number in range(2 * (len(FIRST) + len(LAST)) + 4)]
+        names = [f"person{number}" for number in range(2 * (len(FIRST) + len(LAST)) + 6)]
         self.people = iter(names)
-        rows = len(names)
-        keyring = self.house.keyring
-        begin_list(self.house.ledger.objects, signer_of(keyring), now=self.house.clock())
+        rows = self.rows = len(names)
         digest = put(self.client, parquet(examples([[name] for name in names])), "examples")
         told(self.client, "collect", 1, written("raw", "raw", examples=digest, **RIGHTS, **KEYED))
         same = {"form": "range", "first": 0, "count": rows, "size": rows}
@@ -165,18 +162,21 @@ def faults(house: House, admin: HttpClient, frozen_clock: FrozenClock) -> Faults
 
 
 def test_carrying_out_may_break_at_every_step(faults: Faults) -> None:
+    # The first case of all begins the list beside the ledger.
+    first = faults.begun()
+    faults.round(first, Breaker())
     undisturbed = faults.begun()
     assert faults.round(undisturbed, Breaker()) == FIRST
     cases = [undisturbed]
     for breaking in every_break(FIRST):
         cases.append(faults.begun())
         faults.round(cases[-1], breaking)
-    late = [faults.begun() for _ in range(2 * len(LAST) + 1)]
+    late = [faults.begun() for _ in range(2 * len(LAST) + 2)]
     for each in late:
         faults.round(each, Breaker())
     faults.let_ledger_work()
     assert faults.round(late[0], Breaker()) == LAST
-    for each, breaking in zip(late[1:], every_break(LAST), strict=True):
+    for each, breaking in zip(late[1:-1], every_break(LAST), strict=True):
         faults.round(each, breaking)
     finished(faults.house, faults.clock, rounds=4)
     expected = faults.came_to(undisturbed)
@@ -186,10 +186,11 @@ def test_carrying_out_may_break_at_every_step(faults: Faults) -> None:
     assert expected["tasks"]["own_data audit_log"] == ("verified", None, 1, 1, 1)
     assert expected["suppressions"] == ["digest", "subject"]
     assert expected["certificates"] == [("partially_fulfilled", True)]
-    for at, each in enumerate([*cases, *late]):
+    everybody = [first, *cases, *late]
+    for at, each in enumerate(everybody):
         assert faults.came_to(each) == expected, at
     left = {address & 0xFFFF for address in index_rows(faults.house)}
-    assert left == {len(cases) + len(late), len(cases) + len(late) + 1}
+    assert left == set(range(len(everybody), faults.rows))
     assert list(faults.house.ledger.objects.names("erasures/known")) == []
     assert [each for each in check_everything(faults.house.settings) if each.problems] == []
 

@@ -13,7 +13,6 @@ from registry.erasure.connectors.edge import at_edge
 from registry.erasure.connectors.files import FileConnector
 from registry.erasure.connectors.folder import FolderPlace
 from registry.erasure.connectors.huggingface import HuggingFaceConnector
-from registry.erasure.connectors.lance_tables import LanceConnector
 from registry.erasure.connectors.places import Place
 from registry.erasure.connectors.protocol import Connector, Executor, Target, Watch
 from registry.erasure.connectors.sql_tables import SqlConnector
@@ -44,6 +43,9 @@ class Connectors:
             case Executor.HUGGINGFACE:
                 return HuggingFaceConnector(self.place_of(target))
             case Executor.LANCE:
+                # Lance takes most of a second to load.
+                from registry.erasure.connectors.lance_tables import LanceConnector
+
                 return LanceConnector(self.file_roots, self._lance_options)
             case Executor.SQL:
                 return SqlConnector(self._database_url)
