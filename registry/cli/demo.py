@@ -204,6 +204,9 @@ def _show_erased(erased: Erased) -> None:
     for group in plan["review"]:
         count = "some" if group["examples"] is None else group["examples"]
         say(f"  to decide  {count:>3} for the reason {group['reason'].replace('_', ' ')}")
+    for each in plan["decided"]:
+        why = each["why"]
+        say(f"  decided    {each['reason'].replace('_', ' ')}: {each['decision']} ({why})")
     left = [task for task in request["tasks"] if task["state"] not in _ENDED]
     kinds = sorted({task["kind"].replace("_", " ") for task in left})
     say("")
