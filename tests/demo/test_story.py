@@ -379,7 +379,11 @@ def test_what_to_try_next_works(
     monkeypatch.setenv("REGISTRY_HOME", str(told.story.home))
     monkeypatch.setenv("REGISTRY_FILE_ROOTS", str(told.story.home / DATA))
     app([*arguments, "--json"], standalone_mode=False)
-    assert json.loads(capsys.readouterr().out)
+    answer = json.loads(capsys.readouterr().out)
+    assert answer
+    if arguments[:2] == ("version", "verify"):
+        # Rows left its file, and the file is what the erasure made of it.
+        assert answer["verdict"] == "identical"
 
 
 def test_the_command_reads_the_whole_library(tmp_path: Path) -> None:
