@@ -252,8 +252,8 @@ def record_work(
 ) -> TaskView:
     """Record that a person did what only a person can do, with evidence, or found nothing there.
 
-    For manual tasks, scans and backups, and for files that the registry does not reach; a
-    recipient's may be recorded as impossible, with why.
+    For manual tasks, scans and backups, and for files that the registry does not reach; what is
+    reviewed may be recorded as kept, a recipient's as impossible, with why.
     Raises InvalidInputError, ConflictError. Effects: one row; does not commit.
     """
     allowed = {
@@ -261,6 +261,8 @@ def record_work(
         TaskKind.FILE: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
         TaskKind.CONTENT_SCAN: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
         TaskKind.BACKUP: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
+        # Looked at, and none of them is to go; what is to go needs a new plan and its approval.
+        TaskKind.REVIEW: {TaskState.NOT_PRESENT},
         TaskKind.RECIPIENT: {TaskState.ACKNOWLEDGED, TaskState.IMPOSSIBLE},
     }.get(task.kind, set())
     if to not in allowed:
@@ -276,6 +278,8 @@ def record_work(
             remedy="What was recorded stays; nothing is left to be done.",
         )
     told = TaskChange(evidence=worded(evidence, "evidence"), detail=note)
+    if task.kind is TaskKind.REVIEW:
+        told = replace(told, expected=0)
     if task.kind is TaskKind.FILE:
         if task.state in AT_WORK:
             raise ConflictError(

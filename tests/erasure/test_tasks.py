@@ -155,3 +155,20 @@ def test_who_cannot_be_reached_is_recorded_with_why(database: Database) -> None:
             now=LATER,
         )
     assert done.state is TaskState.IMPOSSIBLE
+
+
+def test_what_is_reviewed_may_be_kept_with_why_and_then_nothing_is_expected(
+    database: Database,
+) -> None:
+    (task,) = opened(database, NewTask(TaskKind.REVIEW, "aggregate", expected=3))
+    with database.write() as session:
+        done = record_work(
+            session,
+            task,
+            TaskState.NOT_PRESENT,
+            evidence="A mean over thousands of people.",
+            note=None,
+            actor=ME,
+            now=LATER,
+        )
+    assert (done.state, done.expected) == (TaskState.NOT_PRESENT, 0)
