@@ -242,7 +242,7 @@ def test_a_value_of_another_type_is_named(signed: Site) -> None:
 
 def test_a_checkpoint_of_somebody_else_is_named(signed: Site) -> None:
     (path,) = (signed.folder / "audit").rglob("*.note")
-    path.write_text(path.read_text("utf-8").replace("301", "300"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("\n301\n", "\n300\n"), "utf-8")
     ((_, detail),) = findings(check(signed))
     assert detail.startswith("the checkpoint kept outside (0001/0000000000000): The signature")
 
