@@ -240,6 +240,18 @@ def dispose_model(
     return turn_task(session, task, TaskState.DISPOSED, change, actor=actor, now=now)
 
 
+#: What a person may say of a task of each kind.
+_RECORDED = {
+    TaskKind.MANUAL: frozenset({TaskState.VERIFIED, TaskState.NOT_PRESENT}),
+    TaskKind.FILE: frozenset({TaskState.VERIFIED, TaskState.NOT_PRESENT}),
+    TaskKind.CONTENT_SCAN: frozenset({TaskState.VERIFIED, TaskState.NOT_PRESENT}),
+    TaskKind.BACKUP: frozenset({TaskState.VERIFIED, TaskState.NOT_PRESENT}),
+    # Looked at, and none of them is to go; what is to go needs a new plan and its approval.
+    TaskKind.REVIEW: frozenset({TaskState.NOT_PRESENT}),
+    TaskKind.RECIPIENT: frozenset({TaskState.ACKNOWLEDGED, TaskState.IMPOSSIBLE}),
+}
+
+
 def record_work(
     session: Session,
     task: TaskView,
@@ -256,15 +268,7 @@ def record_work(
     reviewed may be recorded as kept, a recipient's as impossible, with why.
     Raises InvalidInputError, ConflictError. Effects: one row; does not commit.
     """
-    allowed = {
-        TaskKind.MANUAL: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
-        TaskKind.FILE: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
-        TaskKind.CONTENT_SCAN: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
-        TaskKind.BACKUP: {TaskState.VERIFIED, TaskState.NOT_PRESENT},
-        # Looked at, and none of them is to go; what is to go needs a new plan and its approval.
-        TaskKind.REVIEW: {TaskState.NOT_PRESENT},
-        TaskKind.RECIPIENT: {TaskState.ACKNOWLEDGED, TaskState.IMPOSSIBLE},
-    }.get(task.kind, set())
+    allowed = _RECORDED.get(task.kind, frozenset())
     if to not in allowed:
         may = ", ".join(sorted(each.value for each in allowed)) or "nothing: the registry does it"
         raise InvalidInputError(
