@@ -11,9 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -23,10 +21,9 @@ from registry.canonical import digest_text
 from registry.erasure.certificate import Certificate, unfinished
 from registry.erasure.certificate_facts import CertificateFacts, Outcome, Regime, Right
 from registry.erasure.certificate_sections import Section, sections_of
-from registry.erasure.templating import page_environment, text_environment
-from registry.errors import SetupError
 from registry.files import shipped
 from registry.moments import rfc3339
+from registry.render import page_environment, pdf_of, text_environment
 
 _RIGHTS: Mapping[Right, str] = {
     Right.ERASURE: "erasure",
@@ -106,35 +103,8 @@ def as_pdf(page: CertificatePage) -> bytes:
 
     Cost: about half a second, most of it the first time.
     """
-    weasyprint = _weasyprint()
-    document = weasyprint.HTML(
-        string=as_html(page),
-        # Nothing is ever loaded, whatever a name in the certificate looks like.
-        url_fetcher=weasyprint.urls.URLFetcher(allowed_protocols=()),
-    )
-    made = document.write_pdf(
-        pdf_variant="pdf/ua-1",
-        pdf_identifier=hashlib.sha256(page.file_digest.encode()).digest()[:16],
-    )
-    assert isinstance(made, bytes)
-    return made
+    return pdf_of(as_html(page), identity=page.file_digest)
 
 
 def _values(page: CertificatePage) -> dict[str, Any]:
     return {item.name: getattr(page, item.name) for item in fields(page)}
-
-
-def _weasyprint() -> Any:
-    # WeasyPrint prints to stdout what it misses, where only the result belongs.
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(said):
-            import weasyprint
-    except (ImportError, OSError) as error:
-        reason = str(error).partition("\n")[0][:200]
-        raise SetupError(
-            f"PDF cannot be made here: {reason}.",
-            remedy="Install the extra (pip install 'lineage-registry[pdf]') and Pango (on Debian: "
-            "apt-get install libpangoft2-1.0-0 libharfbuzz-subset0); or take the format html.",
-        ) from error
-    return weasyprint

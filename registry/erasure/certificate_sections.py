@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from registry.erasure.certificate_facts import CertificateFacts
-from registry.erasure.templating import count, day, moment, words
+from registry.render import count, day, moment, words
 
 NONE = "–"
 GROUNDS: Mapping[str, str] = {

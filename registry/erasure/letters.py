@@ -22,8 +22,8 @@ from datetime import date
 from typing import ClassVar, TypeAlias
 
 from registry.erasure.certificate_facts import Disposition, Outcome, Regime, Right
-from registry.erasure.templating import text_environment
 from registry.errors import InvalidInputError
+from registry.render import text_environment
 
 WIDTH = 78
 _RIGHTS = {

@@ -21,8 +21,8 @@ from registry.erasure import certificate_pages
 from registry.erasure.certificate import verify
 from registry.erasure.certificate_facts import CertificateFacts
 from registry.erasure.certificate_pages import CertificatePage, as_html, as_pdf, as_text, page_of
-from registry.erasure.templating import page_environment, text_environment
 from registry.errors import SetupError
+from registry.render import page_environment, text_environment
 from tests.browser import look_at
 from tests.erasure.certified import DENIED, FILE, KEYS, PARTLY, WHOLLY, certificate
 

@@ -27,8 +27,8 @@ from registry.erasure.letters import (
     Sender,
     render_letter,
 )
-from registry.erasure.templating import text_environment
 from registry.errors import InvalidInputError
+from registry.render import text_environment
 
 HEAD = Head(
     Sender("Example Corpora", "privacy@corpora.example", "dpo@corpora.example"),

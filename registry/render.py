@@ -1,18 +1,24 @@
-"""Where certificates and letters get their Jinja2 templates, and the words that these share.
+"""How documents are made: their Jinja2 templates, the words that these share, and PDF.
 
 Rules:
 1. A name that a template uses and its context lacks is an error, in pages and in letters.
 2. In pages every value is escaped. Letters and text accounts are plain text: nothing is.
 3. Days are written `1 March 2026`, times in UTC, whatever the locale; what nobody counted is said
    so and is no zero.
+4. Making a PDF loads nothing, whatever address a page names. The same page gives the same bytes on
+   one machine: dates come from the page, the identifier from the caller. It is tagged (PDF/UA-1).
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from registry.errors import SetupError
 from registry.files import shipped
 
 if TYPE_CHECKING:
@@ -67,6 +73,22 @@ def count(value: int | None) -> str:
     return "not counted" if value is None else f"{value:,}"
 
 
+def pdf_of(page: str, *, identity: str) -> bytes:
+    """A page of HTML as PDF (rule 4). `identity`: text that names the document, as its digest does.
+
+    Raises SetupError where WeasyPrint or its libraries are missing.
+    Cost: about half a second for a few pages, most of it the first time.
+    """
+    weasyprint = _weasyprint()
+    document = weasyprint.HTML(
+        string=page, url_fetcher=weasyprint.urls.URLFetcher(allowed_protocols=())
+    )
+    identifier = hashlib.sha256(identity.encode()).digest()[:16]
+    made = document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+    assert isinstance(made, bytes)
+    return made
+
+
 def _environment(*, escaped: bool) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -80,3 +102,19 @@ def _environment(*, escaped: bool) -> Environment:
     )
     made.filters |= {"day": day, "moment": moment, "words": words, "counted": count}
     return made
+
+
+def _weasyprint() -> Any:
+    # WeasyPrint prints to stdout what it misses, where only the result belongs.
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            import weasyprint
+    except (ImportError, OSError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise SetupError(
+            f"PDF cannot be made here: {reason}.",
+            remedy="Install the extra (pip install 'lineage-registry[pdf]') and Pango (on Debian: "
+            "apt-get install libpangoft2-1.0-0 libharfbuzz-subset0); or take the format html.",
+        ) from error
+    return weasyprint
