@@ -137,56 +137,73 @@ SIGNALS = [
 ]
 
 
-def sources(client: HttpClient) -> None:
-    """The three sources, and an earlier model."""
+def crawl(client: HttpClient) -> None:
+    """The crawled source."""
     crawled = written("web", "web", examples=put(client, parquet(web()), "examples"), **CRAWLED)
     rights = facet(RIGHTS, optOut=SIGNALS, contract="terms of the sites")
     told(client, "crawl", 1, about(crawled, **{RIGHTS: rights}), run_facets=AGENT)
+
+
+def fetch(client: HttpClient) -> None:
+    """The public source."""
     digest = put(client, parquet(books()), "examples")
     told(client, "fetch books", 2, written("books", "books", examples=digest, **PUBLIC))
+
+
+def seed(client: HttpClient) -> None:
+    """The source of our own."""
     digest = put(client, parquet(seeds()), "examples")
     told(client, "write seeds", 3, written("seeds", "seeds", examples=digest, **OWN))
+
+
+def first_model(client: HttpClient) -> None:
+    """A model that is trained on the books."""
     told(client, "train first", 4, model("net0"), reads=["books"])
 
 
-def derived(client: HttpClient) -> None:
-    """What is made of the sources, up to the corpus."""
+def filtered(client: HttpClient) -> None:
+    """Four of the crawled pages."""
     keep = {"form": "take", "parents": [0, 1, 2, 4], "size": 6}
     maps = [mapped([("web", "web")], keep)]
     told(client, "filter", 5, written("clean", "clean", maps=maps), reads=["web"], job_facets=CODE)
+
+
+def dreamt(client: HttpClient) -> None:
+    """What the first model made of the seeds."""
     same = {"form": "range", "start": 0, "stop": 2, "size": 2}
     maps = [mapped([("seeds", "seeds")], same, "synthesised_from")]
-    told(
-        client,
-        "dream",
-        6,
-        written("dreams", "dreams", maps=maps, **DREAMT),
-        reads=["seeds", "net0"],
-    )
+    dreams = written("dreams", "dreams", maps=maps, **DREAMT)
+    told(client, "dream", 6, dreams, reads=["seeds", "net0"])
+
+
+DESCRIBED: dict[str, Any] = {
+    "documentation": {**PLAIN, "description": "A corpus of text and one image."},
+    "ownership": {**PLAIN, "owners": [{"name": "team:data", "type": "MAINTAINER"}]},
+    "schema": {**PLAIN, "fields": [{"name": "text", "type": "VARCHAR", "description": "It."}]},
+    QUALITY: facet(
+        QUALITY,
+        metrics=[
+            {"name": "accuracy", "value": 0.9, "n": 100},
+            {"name": "accuracy", "value": 0.7, "slice": "language=de", "n": 20},
+            {"name": "split_overlap", "value": 0, "slice": "train|test"},
+        ],
+        annotation={
+            "guideline": "https://example.org/guide/3",
+            "labelsPerItem": 3,
+            "agreement": {"measure": "kappa", "value": 0.8},
+            "workforce": "employees",
+        },
+    ),
+}
+
+
+def together(client: HttpClient) -> None:
+    """The corpus."""
     inputs = [("clean", "clean"), ("books", "books"), ("dreams", "dreams")]
     whole = {"form": "range", "start": 0, "stop": 10, "size": 10}
     corpus = written("corpus", "corpus", maps=[mapped(inputs, whole)])
-    described = {
-        "documentation": {**PLAIN, "description": "A corpus of text and one image."},
-        "ownership": {**PLAIN, "owners": [{"name": "team:data", "type": "MAINTAINER"}]},
-        "schema": {**PLAIN, "fields": [{"name": "text", "type": "VARCHAR", "description": "It."}]},
-        QUALITY: facet(
-            QUALITY,
-            metrics=[
-                {"name": "accuracy", "value": 0.9, "n": 100},
-                {"name": "accuracy", "value": 0.7, "slice": "language=de", "n": 20},
-                {"name": "split_overlap", "value": 0, "slice": "train|test"},
-            ],
-            annotation={
-                "guideline": "https://example.org/guide/3",
-                "labelsPerItem": 3,
-                "agreement": {"measure": "kappa", "value": 0.8},
-                "workforce": "employees",
-            },
-        ),
-    }
     reads = ["clean", "books", "dreams"]
-    told(client, "put together", 7, about(corpus, **described), reads=reads)
+    told(client, "put together", 7, about(corpus, **DESCRIBED), reads=reads)
 
 
 def trained(client: HttpClient) -> None:
@@ -208,8 +225,11 @@ def trained(client: HttpClient) -> None:
     told(client, "train", 8, model("net"), reads=[read], run_facets=facets)
 
 
+STORY = (crawl, fetch, seed, first_model, filtered, dreamt, together, trained)
+
+
 def filled(house: House, client: HttpClient) -> None:
     """The whole lake, worked off."""
-    for tell in (sources, derived, trained):
+    for tell in STORY:
         tell(client)
     work_off(house)

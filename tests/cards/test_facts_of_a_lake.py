@@ -18,7 +18,7 @@ from registry.catalog.scope import Scope
 from registry.client.http import HttpClient
 from registry.request import House
 from registry.rights.effective import effective_terms
-from tests.cards.lake import derived, sources, trained
+from tests.cards.lake import STORY
 from tests.cards.reading import facts_of, rows
 from tests.ledger.pipelines import NAMESPACE, Pipeline
 from tests.live import LiveServer
@@ -29,7 +29,7 @@ def lake(shared_server: LiveServer) -> House:
     """A registry that holds the lake, for tests that only read it."""
     client = HttpClient(shared_server.url, shared_server.registry.token)
     with contextlib.closing(client):
-        for tell in (sources, derived, trained):
+        for tell in STORY:
             tell(client)
     with shared_server.client() as plain:
         Pipeline(shared_server, plain).settle()
