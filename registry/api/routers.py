@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from registry.api import (
     access,
+    ai_systems,
     audit,
     backups,
     consents,
@@ -29,6 +30,7 @@ from registry.api import (
     rights,
     search,
     setup_links,
+    statements,
     targets,
     tickets,
     tokens,
@@ -64,6 +66,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     violations.router,
     register.router,
     rights.router,
+    statements.router,
+    ai_systems.router,
     erasure_requests.router,
     erasure_decisions.router,
     erasure_work.router,

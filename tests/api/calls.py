@@ -119,6 +119,22 @@ RIGHTS: tuple[Call, ...] = (
     get("/rights/terms", **CLEAN),
     post("/rights/verifications", {**CLEAN, **_FACT}),
 )
+_SYSTEMS = "/api/v1/ai-systems"
+CARDS: tuple[Call, ...] = (
+    post("/statements", {**CLEAN, "kind": "weather"}),
+    get("/statements", **CLEAN),
+    get("/statements/{statement_id}", f"/api/v1/statements/{_ABSENT}"),
+    get("/statements/{statement_id}/envelope", f"/api/v1/statements/{_ABSENT}/envelope"),
+    post(
+        "/statements/{statement_id}/withdraw",
+        {"reason": "over"},
+        f"/api/v1/statements/{_ABSENT}/withdraw",
+    ),
+    get("/ai-systems"),
+    get("/ai-systems/{system_id}", f"{_SYSTEMS}/none"),
+    post("/ai-systems/{system_id}", {}, f"{_SYSTEMS}/none", method="PUT"),
+    post("/ai-systems/{system_id}/uses", {**CLEAN, "role": "train"}, f"{_SYSTEMS}/none/uses"),
+)
 _TARGET = {**CLEAN, "uri": "/lake/clean", "executor": "files"}
 TARGETS: tuple[Call, ...] = (
     post("/erasure-targets", _TARGET),
@@ -262,6 +278,7 @@ CALLS: tuple[Call, ...] = (
     get("/events"),
     get("/events/{namespace:path}", "/api/v1/events/jobs"),
     *RIGHTS,
+    *CARDS,
     *POLICY,
     *ERASURE,
     *TARGETS,
