@@ -28,6 +28,7 @@ from registry.audit.notes import VerifierKey
 from registry.canonical import canonical_json, digest_text, parse_digest
 from registry.cards.entries import write_entry
 from registry.cards.fact_kinds import STATEMENTS, Form
+from registry.cards.impersonal import require_impersonal
 from registry.cards.statements import (
     StatementView,
     Subject,
@@ -36,7 +37,6 @@ from registry.cards.statements import (
     require_kind,
 )
 from registry.cards.tables import StatementRow
-from registry.cards.wording import require_impersonal
 from registry.catalog.lookup import Named, version_exists
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
 from registry.ids import fresh_id
