@@ -1,0 +1,138 @@
+"""What a version is: its name and number, what it is said to hold, and where it lies.
+
+Rules:
+1. What a facet says of the dataset is asserted by whoever sent it last.
+2. A dataset that was dropped is not available; one of which nothing of that kind was said has no
+   recorded availability, and is not taken for available.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from sqlmodel import Session
+
+from registry.cards.facts.making import (
+    Row,
+    known,
+    known_or_not,
+    missing,
+    not_recorded,
+    table,
+)
+from registry.cards.facts.world import World
+from registry.cards.values import Fact, Grade, State
+from registry.catalog.facets import parse_facet
+from registry.moments import from_micros
+from registry.storage.bulk import TypedColumn, select_by_ids, select_by_rows
+
+_EXTERNAL = """
+SELECT x.external_id FROM {ids} AS w JOIN external_version x
+ON x.scope_id = w.id AND x.direction = 'output' AND x.dataset_id = :dataset
+"""
+_FILES = """
+SELECT f.run_id, f.batch_name, f.uri, f.rows FROM {rows} AS w
+JOIN batch b ON b.number = w.number
+JOIN batch_file f ON f.dataset_id = b.dataset_id AND f.run_id = b.run_id
+  AND f.batch_name = b.name AND f.wins = b.wins
+"""
+_NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
+_ASSERTED = Grade.ASSERTED
+
+
+def identity_facts(session: Session, world: World) -> Iterator[Fact]:
+    """The facts named `identity.…`, and how many batches and files there are."""
+    said, version = world.facts, world.version
+    documented = world.of_facets("documentation")
+    yield known_or_not("identity.description", said.description or None, _ASSERTED, documented)
+    yield known("identity.content_digest", world.content_digest, Grade.MEASURED, world.of_version)
+    made = from_micros(version.completed_at)
+    yield known("identity.created_at", made, Grade.MEASURED, world.of_version)
+    external = select_by_ids(session, _EXTERNAL, [version.scope_id], dataset=world.dataset.id)
+    found = str(external[0][0]) if external else None
+    yield known_or_not("identity.external_version", found, _ASSERTED, world.of_version)
+    yield known("identity.mode", version.mode, _ASSERTED, world.of_version)
+    yield _base(world)
+    fields: list[Row] = [
+        (field.name, field.type, field.description or None) for field in said.fields
+    ]
+    yield _said("identity.schema", world, "schema", fields)
+    yield _said("identity.owners", world, "ownership", _owners(world))
+    tags = world.of_facets("tags")
+    yield known_or_not("identity.tags", said.tags or None, _ASSERTED, tags)
+    yield from _storage(session, world)
+    yield _availability(world)
+    if world.current is None:
+        yield not_recorded("identity.newer_version")
+    else:
+        yield known("identity.newer_version", world.current, Grade.MEASURED, world.of_version)
+
+
+def _base(world: World) -> Fact:
+    if world.version.base is not None:
+        return known("identity.base_version", world.version.base, Grade.MEASURED, world.of_version)
+    note = "It begins a line of versions: it was written upon nothing."
+    return missing("identity.base_version", State.NOT_APPLICABLE, note, world.of_version)
+
+
+def _said(name: str, world: World, facet: str, rows: list[Row]) -> Fact:
+    """What a facet lists; a facet that is there and lists nothing was not filled in."""
+    on = world.of_facets(facet)
+    return table(name, rows, _ASSERTED, on) if rows else not_recorded(name, None, on)
+
+
+def _owners(world: World) -> list[Row]:
+    facet = world.facets.get("ownership")
+    owners = parse_facet(facet.payload).get("owners") if facet is not None else None
+    rows: list[Row] = []
+    for each in owners if isinstance(owners, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("name"), str):
+            kind = each.get("type")
+            rows.append((each["name"], kind if isinstance(kind, str) else None))
+    return rows
+
+
+def _storage(session: Session, world: World) -> Iterator[Fact]:
+    """Where the files of the batches lie, by the scheme of their addresses and their region."""
+    wanted = [(row.number,) for row in world.members]
+    regions = {(bytes(row.run_id), row.name): row.region for row in world.members}
+    files: Counter[tuple[str, str | None]] = Counter()
+    examples: Counter[tuple[str, str | None]] = Counter()
+    unsaid: set[tuple[str, str | None]] = set()
+    for run, batch, uri, rows in select_by_rows(session, _FILES, _NUMBER, wanted):
+        place = (_scheme(uri), regions.get((bytes(run), batch)))
+        files[place] += 1
+        examples[place] += rows or 0
+        if rows is None:
+            unsaid.add(place)
+    order = sorted(files, key=lambda place: (-files[place], place[0], place[1] or ""))
+    found: list[Row] = [
+        (*place, files[place], None if place in unsaid else examples[place]) for place in order
+    ]
+    on = world.of_members
+    if found:
+        yield table("identity.storage", found, _ASSERTED, on)
+    else:
+        yield not_recorded("identity.storage", "No file of its batches is recorded.", on)
+    counts: list[Row] = [(len(world.members), sum(files.values()))]
+    yield table("quantity.batches", counts, Grade.MEASURED, on)
+
+
+def _scheme(uri: str) -> str:
+    try:
+        return urlsplit(uri).scheme or "file"
+    except ValueError:
+        return "unreadable"
+
+
+def _availability(world: World) -> Fact:
+    on = world.of_facets("lifecycleStateChange")
+    if world.facts.lifecycle_state is None:
+        return not_recorded("identity.availability")
+    if world.facts.is_dropped:
+        when = f" since {on.as_of:%Y-%m-%d}" if on.as_of is not None else ""
+        return known("identity.availability", f"dropped{when}", _ASSERTED, on)
+    last = world.facts.lifecycle_state.lower()
+    return known("identity.availability", f"available; last change: {last}", _ASSERTED, on)

@@ -1,0 +1,326 @@
+"""Reads once what most facts of a version rest on: its batches, what they were made of, and sums.
+
+Rules:
+1. Everything is read as the system over the whole graph (DESIGN §1.11); what of it somebody may see
+   is decided afterwards (`registry.cards.facts.sight`).
+2. A model's members are those of every dataset version that the run of its version read; a model
+   among its inputs is named and not gone into: a modifier reports what it used itself.
+3. A batch is named by its run and its name, which no order of arrival changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from sqlmodel import Session
+
+from registry.canonical import canonical_json, digest_text
+from registry.cards.facts.making import Basis, latest, sorted_basis
+from registry.cards.values import Evidence, EvidenceKind
+from registry.catalog.facets import DatasetFacts, dataset_facts
+from registry.catalog.lookup import KeptFacet, Named, facets_kept, payloads_of
+from registry.catalog.tables import Dataset
+from registry.catalog.version_tables import DatasetVersion
+from registry.catalog.versions import current_numbers, membership
+from registry.errors import NotFoundError
+from registry.ids import uuid_text
+from registry.ledger.batches import BatchGraph
+from registry.ledger.opened import Ledger
+from registry.ledger.tables import BindingState
+from registry.moments import from_micros
+from registry.policy.policy_set import PolicySet
+from registry.policy.steps import Steps, walk
+from registry.storage.bulk import TypedColumn, select_by_ids, select_by_rows
+from registry.storage.columns import table_of, wins_parts
+
+_dataset, _version = table_of(Dataset), table_of(DatasetVersion)
+_NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
+_BATCHES = """
+SELECT b.number, b.dataset_id, b.run_id, b.name, b.wins, b.effective_at, b.mode, b.partition,
+  b.origin_kind, b.origin_uri, b.origin_description, b.collected_from, b.collected_until,
+  b.license, b.legal_basis, b.special_category_condition, b.purposes, b.region, b.classification,
+  b.personal_data, b.example_count, b.subject_coverage, k.state, k.rows, k.since, k.indexed,
+  o.subjects, h.erased, h.changed_at
+FROM {rows} AS w JOIN batch b ON b.number = w.number
+LEFT JOIN batch_binding k ON k.number = b.number
+LEFT JOIN ledger_object o ON o.id = k.object_id
+LEFT JOIN batch_hole h ON h.number = b.number
+"""
+_READ = """
+SELECT s.scope_id, d.id, d.namespace, d.name, r.number FROM {ids} AS w
+JOIN scope_dataset s ON s.scope_id = w.id AND s.direction = 'input'
+JOIN dataset d ON d.id = s.dataset_id
+LEFT JOIN run_read r ON r.run_id = s.scope_id AND r.dataset_id = s.dataset_id
+ORDER BY d.namespace, d.name
+"""
+
+
+class BatchRow(NamedTuple):
+    """A batch as its producer and the ledger have it; moments in microseconds, None: not said."""
+
+    number: int
+    dataset_id: bytes
+    run_id: bytes
+    name: str
+    wins: bytes
+    effective_at: int
+    mode: str | None
+    partition: str | None
+    origin_kind: str | None
+    origin_uri: str | None
+    origin_description: str | None
+    collected_from: int | None
+    collected_until: int | None
+    license: str | None
+    legal_basis: str | None
+    special_category_condition: str | None
+    purposes: str | None
+    region: str | None
+    classification: str | None
+    personal_data: str | None
+    example_count: int | None
+    subject_coverage: str | None
+    state: str | None
+    rows: int | None
+    since: int | None
+    indexed: int | None
+    subjects: int | None
+    erased: int | None
+    changed_at: int | None
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the ledger has it."""
+        return self.state == BindingState.BOUND.value
+
+    @property
+    def examples(self) -> int | None:
+        """How many examples it holds now: counted where it is bound, else as its producer said."""
+        if self.is_bound and self.rows is not None:
+            return self.rows - (self.erased or 0)
+        return self.example_count
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the worker sums it up: it is bound, and somebody said how many rows it has."""
+        return self.is_bound and self.rows is not None
+
+    @property
+    def key(self) -> str:
+        """What it is called in evidence (rule 3)."""
+        return f"{uuid_text(bytes(self.run_id))}/{self.name}"
+
+    @property
+    def event(self) -> str:
+        """The event that said of it what stands here."""
+        return digest_text(wins_parts(bytes(self.wins))[1])
+
+
+class VersionRead(NamedTuple):
+    """A dataset that a model's run read, and which version (None: not known)."""
+
+    dataset: Named
+    number: int | None
+    is_model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of the house facts are read with."""
+
+    ledger: Ledger
+    policies: PolicySet
+
+
+@dataclass(frozen=True)
+class World:
+    """What most facts rest on. `batches`: the members' and those of everything they were made of.
+
+    `versions`: the dataset versions that the facts are about: the one asked for, or those that a
+    model's run read (rule 2), with `read` what it read at all.
+    """
+
+    dataset: Named
+    number: int
+    version: Any
+    facets: Mapping[str, KeptFacet]
+    versions: tuple[tuple[Named, int], ...]
+    read: tuple[VersionRead, ...]
+    steps: Steps
+    batches: Mapping[int, BatchRow]
+    current: int | None
+    now: datetime
+
+    @property
+    def kind(self) -> str:
+        """`model`, or `dataset`."""
+        return "model" if self.is_model else "dataset"
+
+    @cached_property
+    def is_model(self) -> bool:
+        """Whether the dataset is a model."""
+        return (self.facts.dataset_type or "").upper() == "MODEL"
+
+    @cached_property
+    def facts(self) -> DatasetFacts:
+        """What the facets of the dataset say of it."""
+        return dataset_facts(payloads_of(self.facets))
+
+    @cached_property
+    def members(self) -> tuple[BatchRow, ...]:
+        """The batches of the versions, in their order."""
+        return tuple(self.batches[n] for n in self.steps.members if n in self.batches)
+
+    @cached_property
+    def ancestors(self) -> tuple[BatchRow, ...]:
+        """The batches that the members were made of, and that are no members; by name."""
+        own = set(self.steps.members)
+        rest = [row for number, row in self.batches.items() if number not in own]
+        return tuple(sorted(rest, key=lambda row: (row.dataset_id, row.run_id, row.name)))
+
+    @cached_property
+    def of_members(self) -> Basis:
+        """The batches of the versions and the events that told of them, as evidence."""
+        return batches_basis(self.members)
+
+    @cached_property
+    def of_sums(self) -> Basis:
+        """The sums of the members, as evidence."""
+        return sums_basis(self.members)
+
+    @cached_property
+    def of_version(self) -> Basis:
+        """The version itself, as evidence."""
+        thing = Evidence(EvidenceKind.VERSION, version_key(self.dataset, self.number))
+        return Basis((thing,), 1, from_micros(self.version.completed_at))
+
+    def is_measured(self, row: BatchRow) -> bool:
+        """Whether the ledger has the examples of a batch or their map, and so counted them."""
+        return row.is_counted and bool(row.indexed or self.steps.nodes[row.number].maps)
+
+    @cached_property
+    def content_digest(self) -> str:
+        """What the version is made of: its batches in order, by names that nothing changes."""
+        held = [[bytes(row.dataset_id).hex(), row.key] for row in self.members]
+        return digest_text(hashlib.sha256(canonical_json(held)).digest())
+
+    def of_facets(self, *names: str) -> Basis:
+        """The events that these facets of the dataset came from, as evidence."""
+        return facets_basis(self.facets[name] for name in names if name in self.facets)
+
+
+def read_world(
+    session: Session, parts: Parts, dataset_id: bytes, number: int, *, now: datetime
+) -> World:
+    """Everything about a version that many facts rest on. Raises NotFoundError.
+
+    Cost: some queries for each level of what it was made of.
+    """
+    dataset, version = _found(session, dataset_id, number)
+    facets = facets_kept(session, "dataset", [dataset_id]).get(dataset_id, {})
+    kind = dataset_facts(payloads_of(facets)).dataset_type or ""
+    read: tuple[VersionRead, ...] = ()
+    versions: tuple[tuple[Named, int], ...] = ((dataset, number),)
+    if kind.upper() == "MODEL":
+        read = _versions_read(session, bytes(version.scope_id))
+        versions = tuple(
+            (each.dataset, each.number)
+            for each in read
+            if each.number is not None and not each.is_model
+        )
+    members: dict[int, None] = {}
+    for held, held_number in versions:
+        members.update(dict.fromkeys(membership(session, held.id, held_number)))
+    # A graph of its own, because one that is kept remembers what a batch owed when it was first
+    # looked at, and a run may say later what else it read.
+    steps = walk(session, BatchGraph(parts.ledger.objects), members)
+    return World(
+        dataset=dataset,
+        number=number,
+        version=version,
+        facets=facets,
+        versions=versions,
+        read=read,
+        steps=steps,
+        batches=_batches(session, steps.nodes),
+        current=current_numbers(session, [dataset_id]).get(dataset_id),
+        now=now,
+    )
+
+
+def _found(session: Session, dataset_id: bytes, number: int) -> tuple[Named, Any]:
+    """The dataset and the row of its version, with moments in microseconds."""
+    sql = """
+        SELECT d.id, d.namespace, d.name, v.base, v.mode, v.scope_id, v.completed_at,
+          v.allotted_at, v.late, v.number, v.line
+        FROM {ids} AS w JOIN dataset d ON d.id = w.id
+        LEFT JOIN dataset_version v ON v.dataset_id = d.id AND v.number = :number"""
+    rows = select_by_ids(session, sql, [dataset_id], number=number)
+    if not rows:
+        raise NotFoundError(
+            f"There is no dataset {dataset_id.hex()}.",
+            remedy="See GET /api/v1/search for what there is.",
+            path="name",
+        )
+    row = rows[0]
+    dataset = Named(bytes(row[0]), row[1], row[2])
+    if row.number is None:
+        raise NotFoundError(
+            f"{dataset.namespace[:200]} {dataset.name[:200]} has no version {number}.",
+            remedy="Its versions are listed at …/versions; the first is 1.",
+            path="version",
+        )
+    return dataset, row
+
+
+def _versions_read(session: Session, run_id: bytes) -> tuple[VersionRead, ...]:
+    rows = select_by_ids(session, _READ, [run_id])
+    facets = facets_kept(session, "dataset", sorted({bytes(row[1]) for row in rows}))
+    found = []
+    for _, key, namespace, name, number in rows:
+        said = dataset_facts(payloads_of(facets.get(bytes(key), {}))).dataset_type or ""
+        named = Named(bytes(key), namespace, name)
+        found.append(VersionRead(named, number, said.upper() == "MODEL"))
+    return tuple(found)
+
+
+def _batches(session: Session, numbers: Iterable[int]) -> dict[int, BatchRow]:
+    wanted = [(number,) for number in sorted(numbers)]
+    rows = select_by_rows(session, _BATCHES, _NUMBER, wanted)
+    return {row[0]: BatchRow(*row) for row in rows}
+
+
+def version_key(dataset: Named, number: int) -> str:
+    """What a version is called in evidence."""
+    return f"{dataset.namespace} {dataset.name} {number}"
+
+
+def batches_basis(rows: Sequence[BatchRow]) -> Basis:
+    """These batches and the events that told of them, as evidence."""
+    events = sorted({row.event for row in rows})
+    things = [Evidence(EvidenceKind.BATCH, key) for key in sorted(row.key for row in rows)]
+    things += [Evidence(EvidenceKind.EVENT, event) for event in events]
+    said = max((row.effective_at for row in rows), default=None)
+    return sorted_basis(things, len(things), None if said is None else from_micros(said))
+
+
+def sums_basis(rows: Sequence[BatchRow]) -> Basis:
+    """What the worker counted of these batches, as evidence."""
+    counted = [row for row in rows if row.is_counted]
+    keys = sorted(row.key for row in counted)
+    things = [Evidence(EvidenceKind.SUMS, key) for key in keys]
+    moments = [moment for row in counted for moment in (row.since, row.changed_at) if moment]
+    return sorted_basis(things, len(things), from_micros(max(moments)) if moments else None)
+
+
+def facets_basis(facets: Iterable[KeptFacet]) -> Basis:
+    """The events that these facets came from, as evidence."""
+    found = [wins_parts(bytes(facet.wins)) for facet in facets]
+    events = sorted({Evidence(EvidenceKind.EVENT, digest_text(digest)) for _, digest in found})
+    said = latest(*(from_micros(at) for at, _ in found))
+    return sorted_basis(events, len(events), said)
