@@ -110,3 +110,4 @@ class EntryKind(StrEnum):
     STATEMENT_MADE = "cards.statement.made"
     STATEMENT_WITHDRAWN = "cards.statement.withdrawn"
     AI_SYSTEM_CHANGED = "cards.system.changed"
+    CARD_PUBLISHED = "cards.card.published"

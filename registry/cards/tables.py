@@ -120,3 +120,30 @@ class AiSystemUse(SQLModel, table=True):
     dataset_id: bytes = Field(sa_column=Column(Id16, nullable=False))
     number: int | None = Field(sa_column=Column(BigInteger))
     role: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class CardRevision(SQLModel, table=True):
+    """A card as it was published: signed, and never changed.
+
+    `number` is the version's, `revision` counts the cards of one kind of it. `envelope` holds the
+    whole card (DSSE). `digest`: of the card. `whole_digest`: of what stood behind it, whoever may
+    see it; when that changes, facts have overtaken the card.
+    """
+
+    __tablename__ = "card_revision"
+    __table_args__ = (UniqueConstraint("dataset_id", "number", "kind", "revision"),)
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    dataset_id: bytes = Field(sa_column=Column(Id16, nullable=False))
+    number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    revision: int = Field(sa_column=Column(Integer, nullable=False))
+    digest: str = Field(sa_column=Column(Text, nullable=False))
+    shown_digest: str = Field(sa_column=Column(Text, nullable=False))
+    whole_digest: str = Field(sa_column=Column(Text, nullable=False))
+    questions: str = Field(sa_column=Column(Text, nullable=False))
+    previous: str | None = Field(sa_column=Column(Text))
+    published_by: str = Field(sa_column=Column(Text, nullable=False))
+    published_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    keep_until: str | None = Field(sa_column=Column(Text))
+    envelope: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    entry_id: int = Field(sa_column=Column(BigInteger, nullable=False))
