@@ -74,6 +74,21 @@ class Clause:
     reading: Reading
 
 
+class FieldKind(StrEnum):
+    """What a field of the Commission's template holds."""
+
+    TEXT = "text"
+    DATE = "date"
+    DATE_LIST = "date_list"
+    FLAG = "flag"
+    LIST = "list"
+    LIST_OR_FILE = "list_or_file"
+    MONTH_FLAG = "month_flag"
+    MULTI = "multi"
+    RANGE = "range"
+    SINGLE = "single"
+
+
 class AnswerState(StrEnum):
     """Whether a question is answered (rules 1 and 3)."""
 
@@ -119,6 +134,7 @@ class Answer:
     `id`: of the mapping (`HR-07`), or section and place of a field of the template (`1.3.2`).
     `asks`: ids of the mapping that a field of the template serves. `absence`: how an open question
     reads. `note`: of a question that is not asked, why. `blocks`: whether a gap forbids publishing.
+    `field`: what the template's field holds; None for a question.
     """
 
     id: str
@@ -132,6 +148,7 @@ class Answer:
     is_red: bool = False
     is_optional: bool = False
     blocks: bool = False
+    field: FieldKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,8 @@ _COUNTED = (
     *("batches", "accounts", "subjects", "requests", "nulls", "items", "count", "versions"),
 )
 
+_DATED = ("at", "market_date", "collected_from", "collected_until", "shared_at", "seen_at")
+
 
 def dataset_facts() -> CardFacts:
     """A dataset of which every fact of the catalogue is known."""
@@ -210,6 +212,8 @@ def _rows(kind: FactKind) -> tuple[Row, ...]:
 
 
 def _cell(column: str, number: int) -> Scalar:
+    if column in _DATED:
+        return date(2026, 3, number)
     if column in _COUNTED:
         return number * 1_000
     if column in ("value", "share"):
