@@ -57,8 +57,10 @@ PAIR = "\t"
 PAIRS = (("modality", SOURCE), ("modality", "source_domain"))
 VALUES_LIMIT = 1_000
 DOMAINS_LIMIT = 20_000
-_RECORDED = ["split", "license", "language", "modality", "label", "source_uri", "pii", *NUMBERS]
+#: The recorded column that a summed one is made of, where the names differ.
+_MADE_OF = {"source_domain": "source_uri", "collected_month": "collected_at"}
 _COLUMNS = tuple(name for name in TEXTS if name != SOURCE)
+_RECORDED = [*(_MADE_OF.get(name, name) for name in _COLUMNS), *NUMBERS]
 _sum = table_of(BatchSum)
 
 
@@ -167,7 +169,7 @@ def _pieces(
     domains: dict[str | None, str | None],
 ) -> Iterator[tuple[pa.Array, npt.NDArray[np.uint32]]]:
     """A text column of rows that were read, and where they stand; nulls are left out."""
-    column = part.column("source_uri" if name == "source_domain" else name).combine_chunks()
+    column = part.column(_MADE_OF.get(name, name)).combine_chunks()
     if column.null_count == len(column):
         return
     if column.null_count:
@@ -177,12 +179,23 @@ def _pieces(
         column = _renamed(pc.binary_join(column, ",").dictionary_encode(), _kinds)
     elif name == "source_domain":
         column = _renamed(column.dictionary_encode(), lambda uri: _domain(uri, domains))
+    elif name == "collected_month":
+        column = _months(column)
     yield column, ordinals
 
 
 def _renamed(column: pa.DictionaryArray, rename: Callable[[str], str | None]) -> pa.DictionaryArray:
     names = pa.array([rename(text) for text in column.dictionary.to_pylist()], pa.string())
     return pa.DictionaryArray.from_arrays(column.indices, names)
+
+
+def _months(moments: pa.Array) -> pa.DictionaryArray:
+    """The months of moments, as `2026-03`; there are few, however many rows."""
+    months = moments.to_numpy(False).astype("datetime64[M]").astype(np.int64)
+    first = int(months.min())
+    names = np.arange(first, int(months.max()) + 1).astype("datetime64[M]").astype(str)
+    places = pa.array((months - first).astype(np.int32))
+    return pa.DictionaryArray.from_arrays(places, pa.array(names.tolist(), pa.string()))
 
 
 def _kinds(joined: str) -> str:

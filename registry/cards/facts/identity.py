@@ -8,9 +8,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
 from sqlmodel import Session
 
@@ -33,10 +32,11 @@ SELECT x.external_id FROM {ids} AS w JOIN external_version x
 ON x.scope_id = w.id AND x.direction = 'output' AND x.dataset_id = :dataset
 """
 _FILES = """
-SELECT f.run_id, f.batch_name, f.uri, f.rows FROM {rows} AS w
-JOIN batch b ON b.number = w.number
+SELECT b.region, substr(f.uri, 1, 12), count(*), count(f.sha256), sum(f.rows), count(f.rows)
+FROM {rows} AS w JOIN batch b ON b.number = w.number
 JOIN batch_file f ON f.dataset_id = b.dataset_id AND f.run_id = b.run_id
   AND f.batch_name = b.name AND f.wins = b.wins
+GROUP BY b.region, substr(f.uri, 1, 12)
 """
 _NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
 _ASSERTED = Grade.ASSERTED
@@ -94,37 +94,64 @@ def _owners(world: World) -> list[Row]:
     return rows
 
 
+@dataclass(slots=True)
+class _Files:
+    """Files of one kind of place. `counted`: how many say their rows."""
+
+    files: int = 0
+    digests: int = 0
+    rows: int = 0
+    counted: int = 0
+
+
 def _storage(session: Session, world: World) -> Iterator[Fact]:
     """Where the files of the batches lie, by the scheme of their addresses and their region."""
     wanted = [(row.number,) for row in world.members]
-    regions = {(bytes(row.run_id), row.name): row.region for row in world.members}
-    files: Counter[tuple[str, str | None]] = Counter()
-    examples: Counter[tuple[str, str | None]] = Counter()
-    unsaid: set[tuple[str, str | None]] = set()
-    for run, batch, uri, rows in select_by_rows(session, _FILES, _NUMBER, wanted):
-        place = (_scheme(uri), regions.get((bytes(run), batch)))
-        files[place] += 1
-        examples[place] += rows or 0
-        if rows is None:
-            unsaid.add(place)
-    order = sorted(files, key=lambda place: (-files[place], place[0], place[1] or ""))
-    found: list[Row] = [
-        (*place, files[place], None if place in unsaid else examples[place]) for place in order
-    ]
+    places: dict[tuple[str, str | None], _Files] = {}
+    for region, beginning, *numbers in select_by_rows(session, _FILES, _NUMBER, wanted):
+        place = places.setdefault((_scheme(beginning), region), _Files())
+        files, digests, rows, counted = (int(number or 0) for number in numbers)
+        place.files += files
+        place.digests += digests
+        place.rows += rows
+        place.counted += counted
+    order = sorted(places, key=lambda key: (-places[key].files, key[0], key[1] or ""))
+    found: list[Row] = []
+    for key in order:
+        place = places[key]
+        rows_known = place.rows if place.counted == place.files else None
+        found.append((*key, place.files, rows_known))
     on = world.of_members
     if found:
         yield table("identity.storage", found, _ASSERTED, on)
     else:
         yield not_recorded("identity.storage", "No file of its batches is recorded.", on)
-    counts: list[Row] = [(len(world.members), sum(files.values()))]
-    yield table("quantity.batches", counts, Grade.MEASURED, on)
+    files = sum(place.files for place in places.values())
+    yield table("quantity.batches", [(len(world.members), files)], Grade.MEASURED, on)
+    digests = sum(place.digests for place in places.values())
+    yield _controls(world, files, digests)
 
 
-def _scheme(uri: str) -> str:
-    try:
-        return urlsplit(uri).scheme or "file"
-    except ValueError:
-        return "unreadable"
+def _controls(world: World, files: int, digests: int) -> Fact:
+    """What protects the data and its record: how much of it each control holds of."""
+    steps = [row for row in world.everything if not world.is_entry(row)]
+    mapped = sum(
+        row.number not in world.steps.unmapped and not world.steps.owed.get(row.number)
+        for row in steps
+    )
+    counted = sum(world.is_measured(row) for row in world.members)
+    rows: list[Row] = [
+        ("files with a recorded SHA-256", digests, files),
+        ("batches that the ledger counted", counted, len(world.members)),
+        ("batches made of others with a record of their rows", mapped, len(steps)),
+    ]
+    return table("audit.controls", rows, Grade.MEASURED, world.of_everything)
+
+
+def _scheme(beginning: str) -> str:
+    """The scheme of an address that begins so; a bare path lies on a disk."""
+    scheme, separator, _ = beginning.partition("://")
+    return scheme.lower() if separator else "file"
 
 
 def _availability(world: World) -> Fact:

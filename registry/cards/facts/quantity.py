@@ -24,6 +24,7 @@ def quantity_facts(world: World, rollup: Rollup) -> Iterator[Fact]:
     total = rollup.total
     yield _added("quantity.bytes", world, rollup, total.bytes, total.of_bytes)
     yield _added("quantity.tokens", world, rollup, total.tokens, total.of_tokens)
+    yield not_recorded("quantity.hours")
     for dimension in ("split", "modality", "language"):
         yield shares_fact(f"quantity.by_{dimension}", rollup, dimension, world.of_sums)
 

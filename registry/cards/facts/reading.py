@@ -14,13 +14,29 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from registry.audit.signing import current_origin
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.facts.declared import declared_facts
+from registry.cards.facts.duties import duty_facts, policy_fact, retention_facts
+from registry.cards.facts.erasures import erasure_facts
 from registry.cards.facts.identity import identity_facts
-from registry.cards.facts.making import not_recorded
+from registry.cards.facts.lineage import lineage_facts
+from registry.cards.facts.log import log_facts, placed
+from registry.cards.facts.origin import origin_facts
+from registry.cards.facts.people import people_facts
+from registry.cards.facts.personal import consent_facts, personal_facts
+from registry.cards.facts.preparation import (
+    crawl_fact,
+    preparation_facts,
+    read_generated,
+    synthetic_facts,
+)
+from registry.cards.facts.quality import quality_facts
 from registry.cards.facts.quantity import quantity_facts
 from registry.cards.facts.rights import rights_facts
 from registry.cards.facts.rollup import roll_up
+from registry.cards.facts.sight import Sight
+from registry.cards.facts.sources import read_sources
 from registry.cards.facts.world import Parts, World, read_world
 from registry.cards.values import About, CardFacts, Fact
 from registry.catalog.scope import EVERYTHING, Scope
@@ -33,7 +49,7 @@ def read_facts(
     number: int,
     *,
     now: datetime,
-    scope: Scope = EVERYTHING,  # noqa: ARG001 - nothing is named yet that may be out of sight
+    scope: Scope = EVERYTHING,
 ) -> CardFacts:
     """Every fact of a version of a dataset, or of everything behind a version of a model.
 
@@ -42,18 +58,37 @@ def read_facts(
     was made of, in a fixed number of queries for each level.
     """
     world = read_world(session, parts, dataset_id, number, now=now)
-    facts = {fact.name: fact for fact in _facts(session, world)}
-    for name in CATALOGUE:
-        if name not in facts:
-            facts[name] = not_recorded(name)
+    sight = Sight(session, scope)
+    sight.learn(node.dataset_id for node in world.steps.nodes.values())
+    made = placed(session, _facts(session, parts, world, sight))
+    facts = {fact.name: fact for fact in (*made, *log_facts(session, made))}
+    origin = current_origin(session)
     dataset = world.dataset
     about = About(world.kind, dataset.namespace, dataset.name, number, world.content_digest)
-    return CardFacts(about, {name: facts[name] for name in CATALOGUE}, now)
+    ordered = {name: facts[name] for name in CATALOGUE}
+    return CardFacts(about, ordered, now, "" if origin is None else origin.name)
 
 
-def _facts(session: Session, world: World) -> Iterator[Fact]:
+def _facts(session: Session, parts: Parts, world: World, sight: Sight) -> Iterator[Fact]:
+    """Every fact but those of the log itself."""
+    policies = parts.policies
     rollup = roll_up(session, world.members)
+    sources = read_sources(session, world, rollup)
+    generated = read_generated(session, world)
     yield from identity_facts(session, world)
     yield from quantity_facts(world, rollup)
-    yield from rights_facts(world, rollup)
-    yield from declared_facts()
+    yield from origin_facts(world, sources, sight)
+    yield crawl_fact(session, world, sight)
+    yield from rights_facts(session, world, policies.licenses, sources, sight)
+    yield from duty_facts(session, world)
+    yield from retention_facts(session, world, policies)
+    yield policy_fact(policies)
+    yield from people_facts(session, world, policies.purposes)
+    yield from preparation_facts(session, world, sight)
+    yield from synthetic_facts(world, sources, generated, sight)
+    yield from quality_facts(session, world, rollup, sight)
+    yield from personal_facts(world, sources)
+    yield from consent_facts(session, world, parts.ledger, policies.purposes)
+    yield from erasure_facts(session, world, sight)
+    yield from lineage_facts(session, world, generated, sight)
+    yield from declared_facts(session, world)

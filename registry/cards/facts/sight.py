@@ -9,7 +9,6 @@ Rules (DESIGN §1.11):
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sqlmodel import Session
 
@@ -22,22 +21,28 @@ SELECT w.id, o.project_id FROM {ids} AS w JOIN name_owner o ON o.entity_id = w.i
 """
 
 
-@dataclass(frozen=True, slots=True)
 class Sight:
-    """What is in sight of these datasets and jobs. `hidden`: those of them that are not."""
+    """What of the datasets and jobs behind a version is in scope; asked once for each."""
 
-    hidden: frozenset[bytes]
+    def __init__(self, session: Session, scope: Scope) -> None:
+        """Nothing is read yet; `session` is one that nobody confined."""
+        self._session, self._scope = session, scope
+        self._seen: dict[bytes, bool] = {}
 
-    def shows(self, entity_id: bytes) -> bool:
-        """Whether the thing may be named."""
-        return entity_id not in self.hidden
+    def learn(self, ids: Iterable[bytes]) -> None:
+        """Read at once what will be asked of. Cost: at most one query."""
+        if self._scope.is_everything:
+            return
+        wanted = {bytes(each) for each in ids} - self._seen.keys()
+        rows = select_by_ids(self._session, _OWNERS, sorted(wanted))
+        seen = {bytes(key) for key, project in rows if self._scope.covers(project)}
+        for each in wanted:
+            self._seen[each] = each in seen or each in self._scope.entities
 
-
-def read_sight(session: Session, ids: Iterable[bytes], scope: Scope) -> Sight:
-    """What of these datasets and jobs is in scope. Cost: at most one query."""
-    wanted = {bytes(each) for each in ids}
-    if scope.is_everything:
-        return Sight(frozenset())
-    rows = select_by_ids(session, _OWNERS, sorted(wanted))
-    seen = {bytes(key) for key, project in rows if scope.covers(project)}
-    return Sight(frozenset(wanted - seen - scope.entities))
+    def sees(self, entity_id: bytes) -> bool:
+        """Whether the dataset or job may be named."""
+        if self._scope.is_everything:
+            return True
+        if entity_id not in self._seen:
+            self.learn([entity_id])
+        return self._seen[entity_id]

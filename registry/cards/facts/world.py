@@ -21,7 +21,7 @@ from sqlmodel import Session
 
 from registry.canonical import canonical_json, digest_text
 from registry.cards.facts.making import Basis, latest, sorted_basis
-from registry.cards.values import Evidence, EvidenceKind
+from registry.cards.values import Evidence, EvidenceKind, Grade
 from registry.catalog.facets import DatasetFacts, dataset_facts
 from registry.catalog.lookup import KeptFacet, Named, facets_kept, payloads_of
 from registry.catalog.tables import Dataset
@@ -31,10 +31,12 @@ from registry.errors import NotFoundError
 from registry.ids import uuid_text
 from registry.ledger.batches import BatchGraph
 from registry.ledger.opened import Ledger
+from registry.ledger.rowmap import Role
 from registry.ledger.tables import BindingState
 from registry.moments import from_micros
 from registry.policy.policy_set import PolicySet
-from registry.policy.steps import Steps, walk
+from registry.policy.steps import Steps, copies, walk
+from registry.rights.verifications import Verified, verified_facts
 from registry.storage.bulk import TypedColumn, select_by_ids, select_by_rows
 from registry.storage.columns import table_of, wins_parts
 
@@ -141,6 +143,7 @@ class Parts:
 class World:
     """What most facts rest on. `batches`: the members' and those of everything they were made of.
 
+    `facets`: of the dataset itself; `facets_of`: of every dataset among those of the batches.
     `versions`: the dataset versions that the facts are about: the one asked for, or those that a
     model's run read (rule 2), with `read` what it read at all.
     """
@@ -149,10 +152,12 @@ class World:
     number: int
     version: Any
     facets: Mapping[str, KeptFacet]
+    facets_of: Mapping[bytes, Mapping[str, KeptFacet]]
     versions: tuple[tuple[Named, int], ...]
     read: tuple[VersionRead, ...]
     steps: Steps
     batches: Mapping[int, BatchRow]
+    verified: Mapping[int, Mapping[str, Verified]]
     current: int | None
     now: datetime
 
@@ -182,6 +187,64 @@ class World:
         own = set(self.steps.members)
         rest = [row for number, row in self.batches.items() if number not in own]
         return tuple(sorted(rest, key=lambda row: (row.dataset_id, row.run_id, row.name)))
+
+    @cached_property
+    def everything(self) -> tuple[BatchRow, ...]:
+        """The members, and then what they were made of."""
+        return (*self.members, *self.ancestors)
+
+    @cached_property
+    def entries(self) -> tuple[BatchRow, ...]:
+        """The batches among all of them where examples entered: what is not made of other data."""
+        return tuple(row for row in self.everything if self.is_entry(row))
+
+    def is_entry(self, row: BatchRow) -> bool:
+        """Whether examples entered with a batch, as far as is known."""
+        number, node = row.number, self.steps.nodes[row.number]
+        if number in self.steps.unmapped or self.steps.owed.get(number):
+            return False
+        roles = {part.role for part in copies(node)} - {Role.LABELLED.value}
+        return not roles or Role.SYNTHESISED_FROM.value in roles
+
+    def is_synthesised(self, row: BatchRow) -> bool:
+        """Whether a batch was made by a model, by what its map says."""
+        return any(p.role == Role.SYNTHESISED_FROM for p in self.steps.nodes[row.number].maps)
+
+    def said(self, row: BatchRow, fact: str, asserted: str | None) -> str | None:
+        """What a person verified of a batch, or else what its producer asserted."""
+        found = self.verified.get(row.number, {}).get(fact)
+        return asserted if found is None else found.value
+
+    def grade_of(self, rows: Iterable[BatchRow], fact: str) -> Grade:
+        """The grade of what is said of all of these batches."""
+        some = list(rows)
+        looked = all(fact in self.verified.get(row.number, {}) for row in some)
+        return Grade.VERIFIED if some and looked else Grade.ASSERTED
+
+    def kind_of(self, row: BatchRow) -> str | None:
+        """The kind of a batch's source; None where nobody said it."""
+        said = self.said(row, "origin", row.origin_kind)
+        return "synthetic" if said is None and self.is_synthesised(row) else said
+
+    def dataset_name(self, row: BatchRow) -> str:
+        """The dataset of a batch."""
+        node = self.steps.nodes[row.number]
+        return f"{node.namespace} {node.dataset}"
+
+    def job_name(self, row: BatchRow) -> str | None:
+        """The job that wrote a batch; None where no run is known."""
+        node = self.steps.nodes[row.number]
+        return f"{node.job_namespace} {node.job}" if node.job else None
+
+    @cached_property
+    def of_entries(self) -> Basis:
+        """The batches where examples entered and the events that told of them, as evidence."""
+        return batches_basis(self.entries)
+
+    @cached_property
+    def of_everything(self) -> Basis:
+        """All batches and the events that told of them, as evidence."""
+        return batches_basis(self.everything)
 
     @cached_property
     def of_members(self) -> Basis:
@@ -239,15 +302,18 @@ def read_world(
     # A graph of its own, because one that is kept remembers what a batch owed when it was first
     # looked at, and a run may say later what else it read.
     steps = walk(session, BatchGraph(parts.ledger.objects), members)
+    datasets = sorted({node.dataset_id for node in steps.nodes.values()})
     return World(
         dataset=dataset,
         number=number,
         version=version,
         facets=facets,
+        facets_of=facets_kept(session, "dataset", datasets),
         versions=versions,
         read=read,
         steps=steps,
         batches=_batches(session, steps.nodes),
+        verified=verified_facts(session, sorted(steps.nodes)),
         current=current_numbers(session, [dataset_id]).get(dataset_id),
         now=now,
     )
