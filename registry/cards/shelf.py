@@ -22,7 +22,7 @@ from sqlmodel import Session
 
 from registry import __version__
 from registry.audit.tables import ENTRY
-from registry.cards.card import Format, Kind
+from registry.cards.card import Card, Format
 from registry.cards.facts.reading import read_facts
 from registry.cards.facts.world import Parts
 from registry.cards.questions import FILES, Questions, load_questions
@@ -110,9 +110,11 @@ class CardShelf:
         return found
 
 
-def tag_of(facts: CardFacts, questions: Questions, kind: Kind, format_: Format, *more: str) -> str:
-    """What a document that is made of these differs from every other by."""
-    parts = (facts.digest, questions.digest, kind, format_, templates_digest(), *more)
+def tag_of(card: Card, questions: Questions, format_: Format) -> str:
+    """What a document that is made of this card differs from every other by (rule 2)."""
+    published = card.revision
+    number = "" if published is None else f"{published.digest} {published.is_overtaken}"
+    parts = (card.digest, questions.digest, card.kind, format_, templates_digest(), number)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
