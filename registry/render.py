@@ -46,7 +46,7 @@ _MONTHS = (
 # these is itself not shown.
 _MARKDOWN = re.compile(r"[\\`*_\[\]{}<>|~&#$!]")
 # And what does so only where a line begins: lists, underlines of headings, rules, front matter.
-_LINE_STARTER = re.compile(r"^(\d{0,9})([-+=.):])")
+_LINE_STARTER = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=:]))")
 
 
 @cache
@@ -89,7 +89,7 @@ def escape_markdown(text: str) -> str:
     """
     lines = (" ".join(line.split()) for line in text.splitlines())
     escaped = (_MARKDOWN.sub(r"\\\g<0>", line) for line in lines)
-    return "<br>".join(_LINE_STARTER.sub(r"\1\\\2", line) for line in escaped)
+    return "<br>".join(_LINE_STARTER.sub(r"\1\\", line) for line in escaped)
 
 
 def pdf_of(page: str, *, identity: str) -> bytes:
