@@ -1,4 +1,4 @@
-"""Cards as they were published, signed.
+"""Cards as they were published, signed, and what files from elsewhere said.
 
 Revision: 0019
 Follows: 0018
@@ -34,7 +34,22 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_card_revision')),
     sa.UniqueConstraint('dataset_id', 'number', 'kind', 'revision', name=op.f('uq_card_revision_dataset_id_number_kind_revision'))
     )
+    op.create_table('card_import',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('dataset_id', sa.LargeBinary(length=16), nullable=False),
+    sa.Column('number', sa.BigInteger(), nullable=True),
+    sa.Column('form', sa.Text(), nullable=False),
+    sa.Column('file_sha256', sa.Text(), nullable=False),
+    sa.Column('rest', sa.Text(), nullable=False),
+    sa.Column('imported_by', sa.Text(), nullable=False),
+    sa.Column('imported_at', sa.BigInteger(), nullable=False),
+    sa.Column('entry_id', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_card_import'))
+    )
+    op.create_index(op.f('ix_card_import_dataset_id'), 'card_import', ['dataset_id'], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index(op.f('ix_card_import_dataset_id'), table_name='card_import')
+    op.drop_table('card_import')
     op.drop_table('card_revision')

@@ -111,3 +111,4 @@ class EntryKind(StrEnum):
     STATEMENT_WITHDRAWN = "cards.statement.withdrawn"
     AI_SYSTEM_CHANGED = "cards.system.changed"
     CARD_PUBLISHED = "cards.card.published"
+    CARD_IMPORTED = "cards.file.imported"

@@ -25,12 +25,15 @@ from registry.audit.tables import ENTRY
 from registry.cards.card import Card, Format
 from registry.cards.facts.reading import read_facts
 from registry.cards.facts.world import Parts
+from registry.cards.huggingface_words import FILE as VOCABULARY
+from registry.cards.huggingface_words import Vocabulary, load_vocabulary
 from registry.cards.questions import FILES, Questions, load_questions
 from registry.cards.values import CardFacts, Table
 from registry.catalog.scope import Scope
 from registry.files import shipped
 from registry.policy.book import Book
 from registry.policy.kept import Kept, Span
+from registry.policy.policy_set import policy_path
 from registry.storage.revisions import Revision, read_revision
 
 KEPT_FOR = timedelta(minutes=1)
@@ -71,12 +74,26 @@ def templates_digest() -> str:
     return found.hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of the Hugging Face Hub, and the digest of the file that they are from."""
+
+    vocabulary: Vocabulary
+    digest: str
+
+
+def _load_words(folder: Path | None) -> Words:
+    data = policy_path(folder, VOCABULARY).read_bytes()
+    return Words(load_vocabulary(folder), hashlib.sha256(data).hexdigest())
+
+
 class CardShelf:
     """Questions, facts and documents that were made, of one folder of policies. Thread-safe."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Nothing is read yet."""
         self.questions: Book[Questions] = Book(folder, tuple(FILES.values()), load_questions)
+        self.words: Book[Words] = Book(folder, (VOCABULARY,), _load_words)
         self._facts: Kept[CardFacts] = Kept(_FACTS_BYTES)
         self._made: Kept[bytes] = Kept(_MADE_BYTES)
 
@@ -101,6 +118,14 @@ class CardShelf:
             self._facts.put(asked, mark, Span(now, now + KEPT_FOR), found, _size_of(found))
         return found
 
+    def tag_of(self, card: Card, format_: Format) -> str:
+        """What a document that is made of this card differs from every other by (rule 2)."""
+        published = card.revision
+        number = "" if published is None else f"{published.digest} {published.is_overtaken}"
+        read = (self.questions.current().digest, self.words.current().digest, templates_digest())
+        parts = (card.digest, *read, card.kind, format_, number)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
     def made(self, tag: Hashable, make: Callable[[], bytes]) -> bytes:
         """What is kept under this tag, or made now (rule 2)."""
         found = self._made.get(tag, _EVER.since, None)
@@ -108,14 +133,6 @@ class CardShelf:
             found = make()
             self._made.put(tag, None, _EVER, found, len(found))
         return found
-
-
-def tag_of(card: Card, questions: Questions, format_: Format) -> str:
-    """What a document that is made of this card differs from every other by (rule 2)."""
-    published = card.revision
-    number = "" if published is None else f"{published.digest} {published.is_overtaken}"
-    parts = (card.digest, questions.digest, card.kind, format_, templates_digest(), number)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _size_of(facts: CardFacts) -> int:

@@ -147,3 +147,22 @@ class CardRevision(SQLModel, table=True):
     keep_until: str | None = Field(sa_column=Column(Text))
     envelope: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     entry_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class CardImport(SQLModel, table=True):
+    """A file from elsewhere that statements were taken from. `id` follows from file and version.
+
+    `rest`: what of it became no statement, as JSON, so that nothing of it is lost.
+    """
+
+    __tablename__ = "card_import"
+    __table_args__ = (Index(None, "dataset_id"),)
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    dataset_id: bytes = Field(sa_column=Column(Id16, nullable=False))
+    number: int | None = Field(sa_column=Column(BigInteger))
+    form: str = Field(sa_column=Column(Text, nullable=False))
+    file_sha256: str = Field(sa_column=Column(Text, nullable=False))
+    rest: str = Field(sa_column=Column(Text, nullable=False))
+    imported_by: str = Field(sa_column=Column(Text, nullable=False))
+    imported_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    entry_id: int = Field(sa_column=Column(BigInteger, nullable=False))
