@@ -50,17 +50,17 @@ GROUP BY r.dataset_id
 _UNSETTLED = (ViolationState.OPEN.value, ViolationState.ACKNOWLEDGED.value)
 
 
-def duty_facts(session: Session, world: World) -> Iterator[Fact]:
+def duty_facts(session: Session, world: World, now: datetime) -> Iterator[Fact]:
     """Holds, violations, purposes and decisions."""
-    yield _holds(session, world)
+    yield _holds(session, world, now)
     yield _violations(session, world)
     yield _purposes(world)
     yield _decisions(session, world)
 
 
-def _holds(session: Session, world: World) -> Fact:
+def _holds(session: Session, world: World, now: datetime) -> Fact:
     numbers = [row.number for row in world.members]
-    held = holds_on(session, numbers, at=world.now)
+    held = holds_on(session, numbers, at=now)
     items: dict[str, int] = {}
     for each in held:
         items[each.hold_id] = items.get(each.hold_id, 0) + 1
@@ -84,7 +84,7 @@ def _violations(session: Session, world: World) -> Fact:
     about = [
         (_violation.c.dataset_id == dataset.id)
         & or_(_violation.c.number.is_(None), _violation.c.number == number)
-        for dataset, number in ((world.dataset, world.number), *world.versions)
+        for dataset, number in ((world.target.dataset, world.target.number), *world.target.versions)
     ]
     query = select(*columns).where(_violation.c.state.in_(_UNSETTLED), or_(*about))
     own = {row.number for row in world.members}
@@ -128,7 +128,11 @@ def _purposes(world: World) -> Fact:
 
 
 def _decisions(session: Session, world: World) -> Fact:
-    asked = [(world.dataset, world.number)] if not world.is_model else list(world.versions)
+    asked = (
+        [(world.target.dataset, world.target.number)]
+        if not world.target.is_model
+        else list(world.target.versions)
+    )
     last: dict[str, Any] = {}
     for dataset, number in asked:
         mine = (_decision.c.dataset_id == dataset.id) & (_decision.c.number == number)
@@ -145,7 +149,9 @@ def _decisions(session: Session, world: World) -> Fact:
     return table("purposes.decisions", rows, Grade.MEASURED, on)
 
 
-def retention_facts(session: Session, world: World, policies: PolicySet) -> Iterator[Fact]:
+def retention_facts(
+    session: Session, world: World, policies: PolicySet, now: datetime
+) -> Iterator[Fact]:
     """The facts named `retention.…` (rule 3)."""
     yield _logs(policies)
     rules = policies.retention.rules
@@ -160,10 +166,12 @@ def retention_facts(session: Session, world: World, policies: PolicySet) -> Iter
         for name in names[1:]:
             yield missing(name, State.NOT_APPLICABLE, "No rule limits how long it is kept.", on)
         return
-    yield from _dues(session, world, policies, on | world.of_members)
+    yield from _dues(session, world, policies, on | world.of_members, now)
 
 
-def _dues(session: Session, world: World, policies: PolicySet, on: Basis) -> Iterator[Fact]:
+def _dues(
+    session: Session, world: World, policies: PolicySet, on: Basis, now: datetime
+) -> Iterator[Fact]:
     facts = _facts_of(session, world, policies)
     mine: dict[str, RetentionRule] = {}
     first: datetime | None = None
@@ -176,7 +184,7 @@ def _dues(session: Session, world: World, policies: PolicySet, on: Basis) -> Ite
         at = None if due is None else due.effective_at
         unknown += due is not None and at is None
         first = earliest(first, at)
-        overdue += at is not None and at <= world.now
+        overdue += at is not None and at <= now
     rows: list[Row] = [
         (rule.name, _scope(rule.scope), f"{rule.duration} from {rule.trigger}", rule.legal_basis)
         for _, rule in sorted(mine.items())

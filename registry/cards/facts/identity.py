@@ -21,10 +21,10 @@ from registry.cards.facts.making import (
     not_recorded,
     table,
 )
-from registry.cards.facts.world import World
+from registry.cards.facts.world import Facets, World
 from registry.cards.values import Fact, Grade, State
-from registry.catalog.facets import parse_facet
-from registry.moments import from_micros
+from registry.catalog.facets import DatasetFacts, dataset_facts, parse_facet
+from registry.catalog.lookup import payloads_of
 from registry.storage.bulk import TypedColumn, select_by_ids, select_by_rows
 
 _EXTERNAL = """
@@ -42,49 +42,49 @@ _NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
 _ASSERTED = Grade.ASSERTED
 
 
-def identity_facts(session: Session, world: World) -> Iterator[Fact]:
+def identity_facts(session: Session, world: World, facets: Facets) -> Iterator[Fact]:
     """The facts named `identity.…`, and how many batches and files there are."""
-    said, version = world.facts, world.version
-    documented = world.of_facets("documentation")
+    said, target = dataset_facts(payloads_of(facets.own)), world.target
+    documented = facets.basis("documentation")
     yield known_or_not("identity.description", said.description or None, _ASSERTED, documented)
     yield known("identity.content_digest", world.content_digest, Grade.MEASURED, world.of_version)
-    made = from_micros(version.completed_at)
+    made = target.completed_at
     yield known("identity.created_at", made, Grade.MEASURED, world.of_version)
-    external = select_by_ids(session, _EXTERNAL, [version.scope_id], dataset=world.dataset.id)
+    external = select_by_ids(session, _EXTERNAL, [target.scope_id], dataset=target.dataset.id)
     found = str(external[0][0]) if external else None
     yield known_or_not("identity.external_version", found, _ASSERTED, world.of_version)
-    yield known("identity.mode", version.mode, _ASSERTED, world.of_version)
+    yield known("identity.mode", target.mode, _ASSERTED, world.of_version)
     yield _base(world)
     fields: list[Row] = [
         (field.name, field.type, field.description or None) for field in said.fields
     ]
-    yield _said("identity.schema", world, "schema", fields)
-    yield _said("identity.owners", world, "ownership", _owners(world))
-    tags = world.of_facets("tags")
+    yield _said("identity.schema", facets, "schema", fields)
+    yield _said("identity.owners", facets, "ownership", _owners(facets))
+    tags = facets.basis("tags")
     yield known_or_not("identity.tags", said.tags or None, _ASSERTED, tags)
     yield from _storage(session, world)
-    yield _availability(world)
-    if world.current is None:
+    yield _availability(said, facets)
+    if facets.current is None:
         yield not_recorded("identity.newer_version")
     else:
-        yield known("identity.newer_version", world.current, Grade.MEASURED, world.of_version)
+        yield known("identity.newer_version", facets.current, Grade.MEASURED, world.of_version)
 
 
 def _base(world: World) -> Fact:
-    if world.version.base is not None:
-        return known("identity.base_version", world.version.base, Grade.MEASURED, world.of_version)
+    if world.target.base is not None:
+        return known("identity.base_version", world.target.base, Grade.MEASURED, world.of_version)
     note = "It begins a line of versions: it was written upon nothing."
     return missing("identity.base_version", State.NOT_APPLICABLE, note, world.of_version)
 
 
-def _said(name: str, world: World, facet: str, rows: list[Row]) -> Fact:
+def _said(name: str, facets: Facets, facet: str, rows: list[Row]) -> Fact:
     """What a facet lists; a facet that is there and lists nothing was not filled in."""
-    on = world.of_facets(facet)
+    on = facets.basis(facet)
     return table(name, rows, _ASSERTED, on) if rows else not_recorded(name, None, on)
 
 
-def _owners(world: World) -> list[Row]:
-    facet = world.facets.get("ownership")
+def _owners(facets: Facets) -> list[Row]:
+    facet = facets.own.get("ownership")
     owners = parse_facet(facet.payload).get("owners") if facet is not None else None
     rows: list[Row] = []
     for each in owners if isinstance(owners, list) else ():
@@ -154,12 +154,12 @@ def _scheme(beginning: str) -> str:
     return scheme.lower() if separator else "file"
 
 
-def _availability(world: World) -> Fact:
-    on = world.of_facets("lifecycleStateChange")
-    if world.facts.lifecycle_state is None:
+def _availability(said: DatasetFacts, facets: Facets) -> Fact:
+    on = facets.basis("lifecycleStateChange")
+    if said.lifecycle_state is None:
         return not_recorded("identity.availability")
-    if world.facts.is_dropped:
+    if said.is_dropped:
         when = f" since {on.as_of:%Y-%m-%d}" if on.as_of is not None else ""
         return known("identity.availability", f"dropped{when}", _ASSERTED, on)
-    last = world.facts.lifecycle_state.lower()
+    last = said.lifecycle_state.lower()
     return known("identity.availability", f"available; last change: {last}", _ASSERTED, on)

@@ -88,44 +88,55 @@ def lineage_facts(
     """The facts named `lineage.…`, and the training runs that read the version."""
     made = _downstream(session, world)
     sight.learn({*(each.dataset_id for each in made), *(each.model_id for each in generated)})
-    yield _upstream(world, sight)
+    yield _upstream(session, world, sight)
     yield _datasets(world, made, sight)
     yield _models(world, made, sight)
     yield _training(session, world, made, sight)
     yield _loops(session, world, generated, sight)
 
 
-def _upstream(world: World, sight: Sight) -> Fact:
-    """Every dataset behind the version, with its examples in the batches that were read of it."""
+def _upstream(session: Session, world: World, sight: Sight) -> Fact:
+    """Every dataset behind the version: the versions of it that were read, and its examples."""
     name = "lineage.upstream"
     if not world.everything:
         return not_recorded(name, "No batch of it is recorded.", world.of_version)
-    own = {row.number for row in world.members}
-    counts: dict[str, list[int | None]] = {}
-    batches: dict[str, int] = {}
-    behind = [row for row in world.everything if row.number not in own]
-    for row in behind if not world.is_model else world.everything:
-        shown = world.dataset_name(row) if sight.sees(bytes(row.dataset_id)) else BEYOND
-        counts.setdefault(shown, []).append(row.examples)
-        batches[shown] = batches.get(shown, 0) + 1
-    numbers: dict[str, str] = {}
-    for dataset, number in world.versions if world.is_model else ():
-        numbers.setdefault(f"{dataset.namespace} {dataset.name}", str(number))
-    rows: list[Row] = []
-    for shown in sorted(counts):
-        known = [count for count in counts[shown] if count is not None]
-        examples = sum(known) if len(known) == len(counts[shown]) else None
-        rows.append((shown, numbers.get(shown, f"{batches[shown]} batches"), examples))
+    behind = world.everything if world.target.is_model else world.ancestors
+    counts: dict[bytes, list[int | None]] = {}
+    names: dict[bytes, str] = {}
+    for row in behind:
+        key = bytes(row.dataset_id)
+        names[key] = world.dataset_name(row)
+        counts.setdefault(key, []).append(row.examples)
+    runs = {bytes(row.run_id) for row in world.everything} | {world.target.scope_id}
+    numbers: dict[bytes, set[int]] = {}
+    for key, number in look_up(session, _READ_BY, sorted(runs)):
+        numbers.setdefault(bytes(key), set()).add(number)
+    rows: dict[str, Row] = {}
+    hidden: list[int | None] = []
+    for key, some in counts.items():
+        if sight.sees(key):
+            rows[names[key]] = (names[key], ranges(numbers.get(key, ())) or None, _added(some))
+        else:
+            hidden += some
+    found = [rows[each] for each in sorted(rows)]
+    if hidden:
+        found.append((BEYOND, None, _added(hidden)))
     on = batches_basis(behind) if behind else world.of_everything
-    return table(name, rows[:ROWS_LIMIT], Grade.ASSERTED, on, total=len(rows))
+    return table(name, found[:ROWS_LIMIT], Grade.ASSERTED, on, total=len(found))
+
+
+def _added(counts: Sequence[int | None]) -> int | None:
+    """Counts together; None where one of them is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _downstream(session: Session, world: World) -> tuple[Made, ...]:
     """What was made of the version, level by level (rule 1), and what may have been (rule 2)."""
-    start = (world.dataset.id, world.number)
+    start = (world.target.dataset.id, world.target.number)
     seen: dict[tuple[bytes, int], Made | None] = {start: None}
     level = [start]
-    unsure = {bytes(row[0]) for row in look_up(session, _UNSURE, [world.dataset.id])}
+    unsure = {bytes(row[0]) for row in look_up(session, _UNSURE, [world.target.dataset.id])}
     for _ in range(LEVELS_LIMIT):
         runs = {bytes(row[0]) for row in select_by_rows(session, _READERS, _VERSION, sorted(level))}
         level = []
@@ -151,15 +162,15 @@ def _of_made(made: Iterable[Made]) -> Any:
 
 
 def _datasets(world: World, made: Sequence[Made], sight: Sight) -> Fact:
-    found = [each for each in made if not each.is_model and each.state == "saw"]
-    rows: list[Row] = [(shown, numbers) for shown, numbers in _grouped(found, sight)]
-    rows = [row for row in rows if row[0] != f"{world.dataset.namespace} {world.dataset.name}"]
+    own = world.target.dataset.id
+    found = [e for e in made if not e.is_model and e.state == "saw" and e.dataset_id != own]
+    rows: list[Row] = list(_grouped(found, sight))
     name = "lineage.downstream"
     return table(name, rows[:ROWS_LIMIT], Grade.ASSERTED, _of_made(found), total=len(rows))
 
 
 def _models(world: World, made: Sequence[Made], sight: Sight) -> Fact:
-    found = [each for each in made if each.is_model and each.dataset_id != world.dataset.id]
+    found = [each for each in made if each.is_model and each.dataset_id != world.target.dataset.id]
     rows: list[Row] = []
     for state in ("saw", "unknown"):
         some = [each for each in found if each.state == state]
@@ -196,26 +207,31 @@ def _training(session: Session, world: World, made: Sequence[Made], sight: Sight
     """The runs that trained a model on the version; of a model the run that made it."""
     models: dict[bytes, Made] = {each.run_id: each for each in made if each.is_model}
     ids = set(models)
-    if world.is_model:
-        ids = {bytes(world.version.scope_id)}
+    if world.target.is_model:
+        ids = {bytes(world.target.scope_id)}
     else:
-        this = [(world.dataset.id, world.number)]
+        this = [(world.target.dataset.id, world.target.number)]
         ids |= {bytes(row[0]) for row in select_by_rows(session, _READERS, _VERSION, this)}
+    target, own = world.target, None
+    if target.is_model:
+        model = f"{target.dataset.namespace} {target.dataset.name}"
+        own = Made(target.dataset.id, model, target.number, target.scope_id, True, "saw")
     rows: list[tuple[Row, bytes]] = []
     for row in look_up(session, _OF_RUNS, sorted(ids), facet=TRAINING):
         run = bytes(row[0])
         said = parse_facet(row[4]) if row[4] else {}
-        if run not in models and not said and not world.is_model:
+        if run not in models and not said and not world.target.is_model:
             continue
         shown = sight.sees(bytes(row[1]))
-        rows.append((_training_row(row, said, models.get(run), shown), run))
+        rows.append((_training_row(row, said, models.get(run, own), shown), run))
     name = "system.training_runs"
     if not rows:
         return table(name, [], Grade.MEASURED, world.of_version)
     rows.sort(key=lambda pair: (str(pair[0][5]), pair[0][1] or ""))
     things = [Evidence(EvidenceKind.RUN, uuid_text(run)) for _, run in rows]
-    found = [row for row, _ in rows]
-    return table(name, found[:ROWS_LIMIT], Grade.ASSERTED, basis(things), total=len(found))
+    shown_rows = [row for row, _ in rows]
+    on = basis(things)
+    return table(name, shown_rows[:ROWS_LIMIT], Grade.ASSERTED, on, total=len(rows))
 
 
 def _training_row(row: Any, said: Mapping[str, object], made: Made | None, shown: bool) -> Row:
@@ -245,7 +261,7 @@ def _loops(session: Session, world: World, generated: Sequence[Generated], sight
     if not world.everything:
         return not_recorded(name, "No batch of it is recorded.", world.of_version)
     behind = {bytes(row.dataset_id) for row in world.everything}
-    behind |= {dataset.id for dataset, _ in world.versions}
+    behind |= {dataset.id for dataset, _ in world.target.versions}
     counts: dict[tuple[str, str], int] = {}
     used = []
     ancestors = {each.model_id: _trained_on(session, each.model_id) for each in generated}

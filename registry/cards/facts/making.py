@@ -11,9 +11,11 @@ Rules (DESIGN §1.8):
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from math import isfinite
 
+from registry.canonical import MAX_SAFE_INTEGER
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.fact_kinds import FactKind, Form
 from registry.cards.values import (
@@ -88,8 +90,33 @@ def known(
     name: str, value: Value, grade: Grade, on: Basis = NOTHING, note: str | None = None
 ) -> Fact:
     """A fact with a value; ZERO for a count of nothing and for a table without rows (rule 1)."""
+    value = _carried(value)
     state = State.ZERO if _is_nothing(CATALOGUE[name], value) else State.KNOWN
     return Fact(name, state, value, grade, on.as_of, on.evidence, on.total, note)
+
+
+def _carried(value: Value) -> Value:
+    """The value as canonical JSON can carry it (RFC 8785 §3.2.2): doubles, and whole texts."""
+    if isinstance(value, Table):
+        return replace(value, rows=tuple(tuple(map(_cell, row)) for row in value.rows))
+    if isinstance(value, tuple):
+        return tuple(map(_text, value))
+    carried = _cell(value)
+    return value if carried is None else carried
+
+
+def _text(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _cell(cell: Scalar | None) -> Scalar | None:
+    if isinstance(cell, str):
+        return _text(cell)
+    if isinstance(cell, int) and abs(cell) > MAX_SAFE_INTEGER:
+        return float(cell)
+    if isinstance(cell, float) and not isfinite(cell):
+        return None
+    return cell
 
 
 def _is_nothing(kind: FactKind, value: Value) -> bool:

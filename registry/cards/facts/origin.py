@@ -181,7 +181,7 @@ def _unresolved(world: World, sight: Sight) -> Fact:
             reasons[(world.dataset_name(row), world.job_name(row), reason)] = None
         else:
             hidden = True
-    for read in world.read:
+    for read in world.target.read:
         if read.number is None and not read.is_model:
             name = f"{read.dataset.namespace} {read.dataset.name}"
             shown = name if sight.sees(read.dataset.id) else BEYOND

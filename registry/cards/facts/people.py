@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, or_, select
@@ -39,11 +40,13 @@ from registry.storage.columns import table_of
 _share, _binding, _owner = table_of(Share), table_of(RoleBinding), table_of(NameOwner)
 
 
-def people_facts(session: Session, world: World, purposes: Purposes) -> Iterator[Fact]:
+def people_facts(
+    session: Session, world: World, purposes: Purposes, now: datetime
+) -> Iterator[Fact]:
     """The facts named `controller.…` and `access.…`."""
     shares = _shares(session, world)
     yield from _controller(session, world, purposes, shares)
-    yield _roles(session, world)
+    yield _roles(session, world, now)
     note = "A refusal is recorded without the name that was asked for; the audit log has them all."
     yield missing("access.denied", State.NOT_APPLICABLE, note)
     yield _recipients(session, shares)
@@ -51,7 +54,7 @@ def people_facts(session: Session, world: World, purposes: Purposes) -> Iterator
 
 def _shares(session: Session, world: World) -> Sequence[Any]:
     found: list[Any] = []
-    for dataset, number in {(world.dataset, world.number), *world.versions}:
+    for dataset, number in {(world.target.dataset, world.target.number), *world.target.versions}:
         mine = (_share.c.dataset_id == dataset.id) & (_share.c.number == number)
         found += session.execute(select(_share).where(mine)).all()
     return sorted(found, key=lambda row: (row.shared_at, row.recipient_id, row.id))
@@ -115,14 +118,14 @@ def _activity(each: Revised) -> Row:
     )
 
 
-def _roles(session: Session, world: World) -> Fact:
+def _roles(session: Session, world: World, now: datetime) -> Fact:
     """How many accounts have each role where the dataset is, or for its lineage."""
     owner = session.execute(
-        select(_owner.c.project_id).where(_owner.c.entity_id == world.dataset.id)
+        select(_owner.c.project_id).where(_owner.c.entity_id == world.target.dataset.id)
     ).scalar_one_or_none()
-    ends = or_(_binding.c.expires_at.is_(None), _binding.c.expires_at > world.now)
+    ends = or_(_binding.c.expires_at.is_(None), _binding.c.expires_at > now)
     here = _binding.c.project_id.in_([EVERY_PROJECT, owner or EVERY_PROJECT])
-    about = _binding.c.scope_id.in_([NO_SCOPE, world.dataset.id])
+    about = _binding.c.scope_id.in_([NO_SCOPE, world.target.dataset.id])
     query = (
         select(_binding.c.role, func.count(_binding.c.account_id.distinct()))
         .where(ends, here, about)

@@ -133,7 +133,7 @@ class _Persons:
 
 
 def consent_facts(
-    session: Session, world: World, ledger: Ledger, purposes: Purposes
+    session: Session, world: World, ledger: Ledger, purposes: Purposes, now: datetime
 ) -> Iterator[Fact]:
     """Consent by purpose and status, how far it reaches, and the notices that were given."""
     names = ("rights.consent", "rights.consent_coverage", "rights.notices")
@@ -154,7 +154,7 @@ def consent_facts(
         return
     persons = _persons(ledger, linked)
     events = select_by_ids(session, _EVENTS, sorted(persons.keys))
-    yield from _consent(world, purposes, persons, events, rests, on)
+    yield from _consent(world, purposes, persons, events, rests, on, now)
     yield _notices(persons, events, on)
 
 
@@ -194,6 +194,7 @@ def _consent(
     events: Sequence[Any],
     rests: bool,
     on: Basis,
+    now: datetime,
 ) -> Iterator[Fact]:
     said: dict[int, list[Said]] = {}
     for row in events:
@@ -206,7 +207,7 @@ def _consent(
     rows: list[Row] = []
     for purpose in sorted(wanted | recorded):
         counts = Counter(
-            consent_at(some, purposes, purpose, at=world.now).status for some in said.values()
+            consent_at(some, purposes, purpose, at=now).status for some in said.values()
         )
         counts[None] += persons.count - len(said)
         for status in (*ConsentStatus, None):
@@ -225,7 +226,7 @@ def _consent(
         return
     needed = sorted(wanted) or sorted(recorded)
     granted = sum(
-        all(consent_at(some, purposes, each, at=world.now).status in PERMITTING for each in needed)
+        all(consent_at(some, purposes, each, at=now).status in PERMITTING for each in needed)
         for some in said.values()
     )
     granted = granted if needed else 0

@@ -262,6 +262,9 @@ def synthetic_facts(
         yield not_recorded(
             "synthetic.generators", "No run that synthesised data names a model as its input."
         )
+    elif not found and any(world.kind_of(row) is None for row in world.entries):
+        note = "Some of its batches do not say their kind of origin."
+        yield not_recorded("synthetic.generators", note)
     elif not world.entries:
         yield not_recorded("synthetic.generators", "Where its examples entered is not recorded.")
     else:

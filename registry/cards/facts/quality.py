@@ -20,7 +20,7 @@ from registry.cards.facts.making import Basis, Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.rollup import Rollup, shares_fact
 from registry.cards.facts.sight import BEYOND, Sight
-from registry.cards.facts.world import World, facets_basis
+from registry.cards.facts.world import Facets, World, facets_basis
 from registry.cards.values import Fact, Grade, Scalar
 from registry.catalog.facets import parse_facet
 from registry.catalog.lookup import KeptFacet
@@ -54,9 +54,11 @@ class _Facet:
     kept: KeptFacet
 
 
-def quality_facts(session: Session, world: World, rollup: Rollup, sight: Sight) -> Iterator[Fact]:
+def quality_facts(
+    session: Session, world: World, kept: Facets, rollup: Rollup, sight: Sight
+) -> Iterator[Fact]:
     """The facts named `quality.…` but for duplicates, `bias.…` and `annotation.…`."""
-    facets = _facets(session, world)
+    facets = _facets(session, world, kept)
     metrics = [each for each in facets if each.name == QUALITY]
     rows = [row for each in metrics for row in _metrics(each)]
     on = _on(metrics)
@@ -73,7 +75,7 @@ def quality_facts(session: Session, world: World, rollup: Rollup, sight: Sight) 
     yield _listed("quality.missing", missing_rows, _on(columns))
     statistics = [row for each in columns for row in _statistics(each)]
     yield _listed("quality.statistics", statistics, _on(columns))
-    yield from _annotation(world, metrics, sight)
+    yield from _annotation(world, kept, metrics, sight)
     yield shares_fact("annotation.labels", rollup, "label", world.of_sums)
 
 
@@ -88,15 +90,17 @@ def _order(cell: Scalar | None) -> tuple[int, str]:
     return (0, "") if cell is None else (1, str(cell))
 
 
-def _facets(session: Session, world: World) -> list[_Facet]:
+def _facets(session: Session, world: World, said: Facets) -> list[_Facet]:
     """What is said of the quality of the versions (rule 2), and of their datasets."""
-    names = {dataset.id: f"{dataset.namespace} {dataset.name}" for dataset, _ in world.versions}
+    names = {
+        dataset.id: f"{dataset.namespace} {dataset.name}" for dataset, _ in world.target.versions
+    }
     kept: dict[tuple[bytes, str, str], KeptFacet] = {}
-    wanted = [(dataset.id, number) for dataset, number in world.versions]
+    wanted = [(dataset.id, number) for dataset, number in world.target.versions]
     for key, name, payload, wins in select_by_rows(session, _SAID, _VERSION, wanted):
         kept[bytes(key), name, payload] = KeptFacet(payload, bytes(wins))
     for key in names:
-        for name, facet in (*world.facets_of.get(key, {}).items(), *_own(world, key)):
+        for name, facet in said.of.get(key, {}).items():
             if name in (QUALITY, ASSERTIONS, METRICS):
                 kept.setdefault((key, name, facet.payload), facet)
     found = [
@@ -104,11 +108,6 @@ def _facets(session: Session, world: World) -> list[_Facet]:
         for (key, name, _), facet in sorted(kept.items())
     ]
     return [each for each in found if each.said]
-
-
-def _own(world: World, key: bytes) -> Iterable[tuple[str, KeptFacet]]:
-    """The facets of the dataset itself; it need not be among the datasets of the batches."""
-    return world.facets.items() if key == world.dataset.id else ()
 
 
 def _on(facets: Iterable[_Facet]) -> Basis:
@@ -182,12 +181,12 @@ def _statistics(facet: _Facet) -> Iterator[Row]:
             yield facet.dataset, name, distinct, low, high, mean
 
 
-def _annotation(world: World, own: Iterable[_Facet], sight: Sight) -> Iterator[Fact]:
+def _annotation(world: World, kept: Facets, own: Iterable[_Facet], sight: Sight) -> Iterator[Fact]:
     """How labelling was done (rule 1)."""
     said = list(own)
     names = {bytes(row.dataset_id): world.dataset_name(row) for row in world.everything}
     told = {each.kept.wins for each in said}
-    for key, facets in sorted(world.facets_of.items()):
+    for key, facets in sorted(kept.of.items()):
         facet = facets.get(QUALITY)
         if facet is not None and facet.wins not in told:
             name = names.get(key, "") if sight.sees(key) else BEYOND

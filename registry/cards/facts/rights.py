@@ -25,7 +25,7 @@ from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.rollup import NO_SHARE, Rollup, Share, is_open, roll_up, shares_of
 from registry.cards.facts.sight import BEYOND, Sight
 from registry.cards.facts.sources import Sources
-from registry.cards.facts.world import BatchRow, World, batches_basis
+from registry.cards.facts.world import BatchRow, Facets, World, batches_basis
 from registry.cards.values import Fact, Grade
 from registry.rights.licenses import License, Licenses, Permission, strictest
 from registry.rights.sources import Signal, opt_out_signals, rights_said
@@ -64,10 +64,15 @@ class Said:
 
 
 def rights_facts(
-    session: Session, world: World, licenses: Licenses, sources: Sources, sight: Sight
+    session: Session,
+    world: World,
+    facets: Facets,
+    licenses: Licenses,
+    sources: Sources,
+    sight: Sight,
 ) -> Iterator[Fact]:
     """The facts named `rights.…` that follow from batches and facets."""
-    said = _read_said(session, world)
+    said = _read_said(session, world, facets)
     yield _licenses(session, world, sources.rollup)
     yield from _terms(session, world, licenses, said)
     yield _opt_out(world, said, sight)
@@ -85,16 +90,14 @@ def rights_facts(
     yield _contracts(world, said, sight)
 
 
-def _read_said(session: Session, world: World) -> Said:
+def _read_said(session: Session, world: World, facets: Facets) -> Said:
     numbers = [(row.number,) for row in world.everything]
     of_run = {
         number: rights_said(payload)
         for number, payload in select_by_rows(session, _SAID, _NUMBER, numbers, facet=RIGHTS)
     }
     of_dataset = {
-        key: rights_said(facets[RIGHTS].payload)
-        for key, facets in world.facets_of.items()
-        if RIGHTS in facets
+        key: rights_said(some[RIGHTS].payload) for key, some in facets.of.items() if RIGHTS in some
     }
     return Said(of_run, of_dataset)
 

@@ -22,7 +22,7 @@ from sqlmodel import Session
 from registry.canonical import canonical_json, digest_text
 from registry.cards.facts.making import Basis, latest, sorted_basis
 from registry.cards.values import Evidence, EvidenceKind, Grade
-from registry.catalog.facets import DatasetFacts, dataset_facts
+from registry.catalog.facets import dataset_facts, parse_facet
 from registry.catalog.lookup import KeptFacet, Named, facets_kept, payloads_of
 from registry.catalog.tables import Dataset
 from registry.catalog.version_tables import DatasetVersion
@@ -139,42 +139,52 @@ class Parts:
     policies: PolicySet
 
 
-@dataclass(frozen=True)
-class World:
-    """What most facts rest on. `batches`: the members' and those of everything they were made of.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The version that is asked for. `scope_id`: the run that wrote it.
 
-    `facets`: of the dataset itself; `facets_of`: of every dataset among those of the batches.
-    `versions`: the dataset versions that the facts are about: the one asked for, or those that a
-    model's run read (rule 2), with `read` what it read at all.
+    `versions`: the dataset versions that the facts are about: this one, or those that a model's run
+    read (rule 2), with `read` what it read at all.
     """
 
     dataset: Named
     number: int
-    version: Any
-    facets: Mapping[str, KeptFacet]
-    facets_of: Mapping[bytes, Mapping[str, KeptFacet]]
+    base: int | None
+    mode: str
+    scope_id: bytes
+    completed_at: datetime
+    is_model: bool
     versions: tuple[tuple[Named, int], ...]
     read: tuple[VersionRead, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What is said of datasets as they are now: of the target's own, and of those of the batches.
+
+    `current`: the number of the current version; None where there is none.
+    """
+
+    own: Mapping[str, KeptFacet]
+    of: Mapping[bytes, Mapping[str, KeptFacet]]
+    current: int | None
+
+    def basis(self, *names: str) -> Basis:
+        """The events that these facets of the dataset came from, as evidence."""
+        return facets_basis(self.own[name] for name in names if name in self.own)
+
+
+@dataclass(frozen=True)
+class World:
+    """What most facts rest on. `batches`: the members, and everything they were made of.
+
+    `verified`: what people found of them.
+    """
+
+    target: Target
     steps: Steps
     batches: Mapping[int, BatchRow]
     verified: Mapping[int, Mapping[str, Verified]]
-    current: int | None
-    now: datetime
-
-    @property
-    def kind(self) -> str:
-        """`model`, or `dataset`."""
-        return "model" if self.is_model else "dataset"
-
-    @cached_property
-    def is_model(self) -> bool:
-        """Whether the dataset is a model."""
-        return (self.facts.dataset_type or "").upper() == "MODEL"
-
-    @cached_property
-    def facts(self) -> DatasetFacts:
-        """What the facets of the dataset say of it."""
-        return dataset_facts(payloads_of(self.facets))
 
     @cached_property
     def members(self) -> tuple[BatchRow, ...]:
@@ -259,8 +269,9 @@ class World:
     @cached_property
     def of_version(self) -> Basis:
         """The version itself, as evidence."""
-        thing = Evidence(EvidenceKind.VERSION, version_key(self.dataset, self.number))
-        return Basis((thing,), 1, from_micros(self.version.completed_at))
+        target = self.target
+        thing = Evidence(EvidenceKind.VERSION, version_key(target.dataset, target.number))
+        return Basis((thing,), 1, target.completed_at)
 
     def is_measured(self, row: BatchRow) -> bool:
         """Whether the ledger has the examples of a batch or their map, and so counted them."""
@@ -272,59 +283,65 @@ class World:
         held = [[bytes(row.dataset_id).hex(), row.key] for row in self.members]
         return digest_text(hashlib.sha256(canonical_json(held)).digest())
 
-    def of_facets(self, *names: str) -> Basis:
-        """The events that these facets of the dataset came from, as evidence."""
-        return facets_basis(self.facets[name] for name in names if name in self.facets)
 
-
-def read_world(
-    session: Session, parts: Parts, dataset_id: bytes, number: int, *, now: datetime
-) -> World:
-    """Everything about a version that many facts rest on. Raises NotFoundError.
-
-    Cost: some queries for each level of what it was made of.
-    """
-    dataset, version = _found(session, dataset_id, number)
-    facets = facets_kept(session, "dataset", [dataset_id]).get(dataset_id, {})
-    kind = dataset_facts(payloads_of(facets)).dataset_type or ""
+def find_target(session: Session, dataset_id: bytes, number: int) -> Target:
+    """The version that is asked for. Raises NotFoundError. Cost: three queries at most."""
+    dataset, row = _found(session, dataset_id, number)
+    kind = parse_facet(row.payload).get("datasetType") if row.payload else None
+    is_model = isinstance(kind, str) and kind.upper() == "MODEL"
     read: tuple[VersionRead, ...] = ()
     versions: tuple[tuple[Named, int], ...] = ((dataset, number),)
-    if kind.upper() == "MODEL":
-        read = _versions_read(session, bytes(version.scope_id))
+    if is_model:
+        read = _versions_read(session, bytes(row.scope_id))
         versions = tuple(
             (each.dataset, each.number)
             for each in read
             if each.number is not None and not each.is_model
         )
+    return Target(
+        dataset,
+        number,
+        row.base,
+        row.mode,
+        bytes(row.scope_id),
+        from_micros(row.completed_at),
+        is_model,
+        versions,
+        read,
+    )
+
+
+def read_world(session: Session, parts: Parts, target: Target) -> World:
+    """Everything about a version that many facts rest on.
+
+    Cost: some queries for each level of what it was made of.
+    """
     members: dict[int, None] = {}
-    for held, held_number in versions:
-        members.update(dict.fromkeys(membership(session, held.id, held_number)))
+    for held, number in target.versions:
+        members.update(dict.fromkeys(membership(session, held.id, number)))
     # A graph of its own, because one that is kept remembers what a batch owed when it was first
     # looked at, and a run may say later what else it read.
     steps = walk(session, BatchGraph(parts.ledger.objects), members)
-    datasets = sorted({node.dataset_id for node in steps.nodes.values()})
-    return World(
-        dataset=dataset,
-        number=number,
-        version=version,
-        facets=facets,
-        facets_of=facets_kept(session, "dataset", datasets),
-        versions=versions,
-        read=read,
-        steps=steps,
-        batches=_batches(session, steps.nodes),
-        verified=verified_facts(session, sorted(steps.nodes)),
-        current=current_numbers(session, [dataset_id]).get(dataset_id),
-        now=now,
-    )
+    verified = verified_facts(session, sorted(steps.nodes))
+    return World(target, steps, _batches(session, steps.nodes), verified)
+
+
+def read_facets(session: Session, world: World) -> Facets:
+    """What is said now of the datasets of a world. Cost: two queries."""
+    own = world.target.dataset.id
+    datasets = {node.dataset_id for node in world.steps.nodes.values()} | {own}
+    found = facets_kept(session, "dataset", sorted(datasets))
+    current = current_numbers(session, [own]).get(own)
+    return Facets(found.get(own, {}), found, current)
 
 
 def _found(session: Session, dataset_id: bytes, number: int) -> tuple[Named, Any]:
     """The dataset and the row of its version, with moments in microseconds."""
     sql = """
-        SELECT d.id, d.namespace, d.name, v.base, v.mode, v.scope_id, v.completed_at,
-          v.allotted_at, v.late, v.number, v.line
+        SELECT d.id, d.namespace, d.name, v.base, v.mode, v.scope_id, v.completed_at, v.number,
+          t.payload
         FROM {ids} AS w JOIN dataset d ON d.id = w.id
+        LEFT JOIN dataset_facet t ON t.dataset_id = d.id AND t.name = 'datasetType'
         LEFT JOIN dataset_version v ON v.dataset_id = d.id AND v.number = :number"""
     rows = select_by_ids(session, sql, [dataset_id], number=number)
     if not rows:
