@@ -21,8 +21,8 @@ from registry.cards.huggingface_front import front_matter
 from registry.cards.huggingface_words import Vocabulary
 from registry.cards.known import fact_of
 from registry.cards.values import CardFacts, Fact, State, Table
-from registry.cards.wording import cell_words, column_words, state_words, visible, words_of
-from registry.render import escape_markdown
+from registry.cards.wording import cell_words, column_words, state_words, words_of
+from registry.render import escape_markdown, visible
 
 ROWS_HERE: Final = 50
 FILE_NAME: Final = "README.md"
