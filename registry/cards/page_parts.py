@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from registry.cards.attachments import INLINE_ROWS, attachments
+from registry.cards.attachments import INLINE_ROWS, long_tables
 from registry.cards.card import Answer, Card, Cell, Gap, Kind
 from registry.cards.charts import chart_of, timeline
 from registry.cards.fact_kinds import Form
@@ -164,7 +164,10 @@ def page_of(card: Card, *, rows: int = INLINE_ROWS, base_url: str | None = None)
         subject="Model" if about.kind == "model" else "Dataset",
         sections=sections,
         evidence=tuple(made.evidence()),
-        attached=tuple((each.name, each.rows) for each in attachments(card, over=rows)),
+        attached=tuple(
+            (f"{name}.csv", len(table.rows))
+            for name, table in sorted(long_tables(card, over=rows).items())
+        ),
         times=times,
         timeline=timeline(times, "timeline") if card.kind is not Kind.TRAINING_SUMMARY else None,
         grades=tuple((grade.value, GRADE_MEANINGS[grade]) for grade in Grade),

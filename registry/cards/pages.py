@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from registry.cards.attachments import INLINE_ROWS, Attachment
+from registry.cards.attachments import Attachment
 from registry.cards.attachments import attachments as _attachments
 from registry.cards.card import Card
 from registry.cards.page_parts import CardPage, page_of
@@ -46,15 +46,18 @@ def as_markdown(card: Card) -> str:
 def as_pdf(card: Card) -> bytes:
     """The page as tagged PDF. Raises SetupError where WeasyPrint or its libraries are missing.
 
-    Cost: one to three seconds; long tables are attached (`attachments(card, over=PRINTED_ROWS)`).
+    Cost: one to three seconds; what it cuts of long tables is in `attachments`.
     """
     revision = f"{card.revision.number} {card.revision.digest}" if card.revision else "draft"
     identity = f"{card.kind} {card.digest} {revision}"
     return pdf_of(_html(page_of(card, rows=PRINTED_ROWS)), identity=identity)
 
 
-def attachments(card: Card, *, over: int = INLINE_ROWS) -> tuple[Attachment, ...]:
-    """The tables that the page cuts, whole, as CSV; `over=PRINTED_ROWS` for those of the PDF."""
+def attachments(card: Card, *, over: int = PRINTED_ROWS) -> tuple[Attachment, ...]:
+    """The tables that the PDF cuts, and so those that the page does, whole, as CSV.
+
+    `over=attachments.INLINE_ROWS` gives those of the page alone.
+    """
     return _attachments(card, over=over)
 
 

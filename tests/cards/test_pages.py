@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader
 from pypdf import PdfReader
 
 from registry.cards.answers import build_card
+from registry.cards.attachments import INLINE_ROWS
 from registry.cards.card import Card, Kind, Revision
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.pages import as_html, as_markdown, as_pdf, attachments
@@ -185,12 +186,13 @@ def test_long_tables_are_attached_and_never_inlined() -> None:
     for text in (as_html(made), as_markdown(made)):
         assert len(re.findall(r"\bb\d+\b", text)) == 50
         assert re.search(r"All 2,000 rows: attachment\s+(<code>)?origin.batches.csv", text)
-    [only] = attachments(made)
+    [only] = attachments(made, over=INLINE_ROWS)
     assert (only.name, only.rows) == ("origin.batches.csv", 2_000)
     assert only.data.count(b"\r\n") == 2_001
+    assert {each.name for each in attachments(made)} == {"origin.batches.csv"}
     summary = card(Kind.TRAINING_SUMMARY, facts)
-    assert [each.name for each in attachments(summary)] == ["summary.domains.csv"]
-    assert [each.rows for each in attachments(summary)] == [200]
+    assert [each.name for each in attachments(summary, over=INLINE_ROWS)] == ["summary.domains.csv"]
+    assert [each.rows for each in attachments(summary, over=INLINE_ROWS)] == [200]
     text = as_html(summary)
     assert len(set(re.findall(r"site-\d+", text))) == 50
 
