@@ -9,14 +9,13 @@ Rules (DESIGN §1.8):
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
 from registry.cards.fact_kinds import FactKind, Form
 from registry.cards.values import Evidence, Fact, Grade, Scalar, State, Table
-from registry.render import day, moment
+from registry.render import day, moment, visible
 
 _STATES: Final[Mapping[State, str]] = {
     State.ZERO: "None (counted)",
@@ -45,12 +44,6 @@ GRADE_MEANINGS: Final[Mapping[Grade, str]] = {
     Grade.VERIFIED: "a person checked it",
     Grade.DECLARED: "a person stated it, under their name",
 }
-#: C0 and C1 controls, bidirectional marks, embeddings, overrides and isolates, line and paragraph
-#: separators, the byte order mark, and the tag characters.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
 #: Columns whose whole numbers are names and not counts.
 _NUMBERED = frozenset({"position", "version", "model_version", "batch", "id", "at"})
 
@@ -120,12 +113,6 @@ def evidence_words(evidence: Evidence) -> str:
     """`batch 7 (audit entry 41)`."""
     entry = f" (audit entry {evidence.audit_index})" if evidence.audit_index is not None else ""
     return f"{evidence.kind.value.replace('_', ' ')} {visible(evidence.id)}{entry}"
-
-
-def visible(text: str) -> str:
-    """The text with unseen characters as `[U+202E]` (rule 3); line ends are kept as `\\n`."""
-    plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    return _UNSEEN.sub(lambda found: f"[U+{ord(found.group()):04X}]", plain)
 
 
 def _as_part(sentence: str) -> str:

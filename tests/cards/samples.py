@@ -152,6 +152,25 @@ def model_facts() -> CardFacts:
     return replace(dataset_facts(), about=MODEL)
 
 
+def mixed_facts() -> CardFacts:
+    """A dataset of which some facts are missing, one in each way that a fact can be."""
+    facts = dataset_facts()
+    for name, state, note in (
+        ("statement.sufficiency", State.NOT_RECORDED, None),
+        ("statement.crawlers", State.NOT_RECORDED, None),
+        ("provider.representative", State.NOT_APPLICABLE, "The provider is in the Union."),
+        ("rights.conflicts", State.ZERO, None),
+        ("rights.violations", State.ZERO, None),
+        ("statement.labels_none", State.DECLARED_NONE, "by ana on 1 March 2026"),
+        ("quality.duplicate_share", State.COMPUTING, None),
+        ("personal.pii", State.NOT_SCANNED, "12 of 40 batches were not scanned."),
+        ("statement.intended_use", State.CONTRADICTED, "ana and ben state different things."),
+        ("origin.unresolved", State.BEYOND_SCOPE, None),
+    ):
+        facts = with_fact(facts, Fact(name, state, note=note))
+    return facts
+
+
 def without(facts: CardFacts, name: str) -> CardFacts:
     """The same facts, where this one was never recorded. KeyError for a name that is none."""
     return with_fact(facts, Fact(name, State.NOT_RECORDED, note=f"Nobody recorded {name}."))
