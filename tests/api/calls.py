@@ -127,6 +127,12 @@ CARDS: tuple[Call, ...] = (
     get("/cards/gaps", **CLEAN),
     post("/cards", {**CLEAN, "kind": "birthday", "publish": True}),
     get("/cards/revisions", **CLEAN),
+    Call(
+        "POST /api/v1/cards/imports",
+        "/api/v1/cards/imports",
+        params=CLEAN,
+        content=b"neither the one nor the other",
+    ),
     get(_REVISIONS, _PUBLISHED),
     get(f"{_REVISIONS}/envelope", f"{_PUBLISHED}/envelope"),
     get(f"{_REVISIONS}/diff", f"{_PUBLISHED}/diff"),
