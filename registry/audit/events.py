@@ -107,3 +107,8 @@ class EntryKind(StrEnum):
     TARGET_BOUND = "erasure.target.bound"
     TARGET_RELEASED = "erasure.target.released"
     FILE_ERASED_IN = "erasure.file.rewritten"
+    STATEMENT_MADE = "cards.statement.made"
+    STATEMENT_WITHDRAWN = "cards.statement.withdrawn"
+    AI_SYSTEM_CHANGED = "cards.system.changed"
+    CARD_PUBLISHED = "cards.card.published"
+    CARD_IMPORTED = "cards.file.imported"

@@ -106,4 +106,4 @@ def _facts(
     yield from consent_facts(session, world, parts.ledger, policies.purposes, now)
     yield from erasure_facts(session, world, sight)
     yield from lineage_facts(session, world, generated, sight)
-    yield from declared_facts(session, world)
+    yield from declared_facts(session, world.target, now)
