@@ -208,6 +208,56 @@ class World:
         """The batches among all of them where examples entered: what is not made of other data."""
         return tuple(row for row in self.everything if self.is_entry(row))
 
+    @cached_property
+    def purposes(self) -> frozenset[str]:
+        """The distinct lists of purposes (JSON) of all batches."""
+        return frozenset(row.purposes for row in self.everything if row.purposes)
+
+    @cached_property
+    def legal_bases(self) -> frozenset[str | None]:
+        """The distinct legal bases of all batches."""
+        return frozenset(self.said(r, "legal_basis", r.legal_basis) for r in self.everything)
+
+    @cached_property
+    def linked(self) -> tuple[BatchRow, ...]:
+        """The batches where examples entered with links to persons."""
+        return tuple(row for row in self.entries if row.subjects)
+
+    @cached_property
+    def crawled(self) -> tuple[BatchRow, ...]:
+        """The batches that were crawled."""
+        return tuple(row for row in self.entries if self.kind_of(row) == "crawled")
+
+    @cached_property
+    def says_every_kind(self) -> bool:
+        """Whether the kind of source is known wherever examples entered."""
+        return bool(self.entries) and all(self.kind_of(row) for row in self.entries)
+
+    @cached_property
+    def by_dataset(self) -> Mapping[bytes, tuple[BatchRow, ...]]:
+        """All batches by their dataset."""
+        found: dict[bytes, list[BatchRow]] = {}
+        for row in self.everything:
+            found.setdefault(bytes(row.dataset_id), []).append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    @cached_property
+    def licensed(self) -> Mapping[tuple[bytes, str | None, bool], tuple[BatchRow, ...]]:
+        """Batches whose licence nobody verified, by dataset and licence; and: is it a source?"""
+        found: dict[tuple[bytes, str | None, bool], list[BatchRow]] = {}
+        for row in self.everything:
+            if "license" not in self.verified.get(row.number, {}):
+                is_source = not self.steps.sources(row.number)
+                key = (bytes(row.dataset_id), row.license, is_source)
+                found.setdefault(key, []).append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    @cached_property
+    def jobs(self) -> frozenset[tuple[str, str]]:
+        """The jobs that wrote the batches, by namespace and name."""
+        nodes = (self.steps.nodes[row.number] for row in self.everything)
+        return frozenset((node.job_namespace, node.job) for node in nodes if node.job)
+
     def is_entry(self, row: BatchRow) -> bool:
         """Whether examples entered with a batch, as far as is known."""
         number, node = row.number, self.steps.nodes[row.number]
@@ -329,7 +379,7 @@ def read_world(session: Session, parts: Parts, target: Target) -> World:
 def read_facets(session: Session, world: World) -> Facets:
     """What is said now of the datasets of a world. Cost: two queries."""
     own = world.target.dataset.id
-    datasets = {node.dataset_id for node in world.steps.nodes.values()} | {own}
+    datasets = world.by_dataset.keys() | {own}
     found = facets_kept(session, "dataset", sorted(datasets))
     current = current_numbers(session, [own]).get(own)
     return Facets(found.get(own, {}), found, current)
