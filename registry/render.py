@@ -6,9 +6,7 @@ Rules:
    nothing is.
 3. Days are written `1 March 2026`, times in UTC, whatever the locale; what nobody counted is said
    so and is no zero.
-4. Recorded text goes into Markdown through `escape_markdown`: it stays in its line and cell, and
-   begins no heading, list, link, code or tag (CommonMark 0.31 §2.4; GFM tables).
-5. Making a PDF loads nothing, whatever address a page names. The same page gives the same bytes on
+4. Making a PDF loads nothing, whatever address a page names. The same page gives the same bytes on
    one machine: dates come from the page, the identifier from the caller. It is tagged (PDF/UA-1).
 6. In Markdown a value stays on its line and in its cell, and gives birth to no tag, link, heading,
    list or emphasis. What readers make a link of by itself, an address, stands as code.
@@ -47,12 +45,6 @@ _MONTHS = (
     "November",
     "December",
 )
-
-# Everything that means something inside a line, `$` of formulas too; a backslash before any of
-# these is itself not shown.
-_MARKDOWN = re.compile(r"[\\`*_\[\]{}<>|~&#$!]")
-# And what does so only where a line begins: lists, underlines of headings, rules, front matter.
-_LINE_STARTER = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=:]))")
 
 
 @cache
@@ -136,18 +128,8 @@ def count(value: int | None) -> str:
     return "not counted" if value is None else f"{value:,}"
 
 
-def escape_markdown(text: str) -> str:
-    """The text as one line of Markdown that shows it and does nothing else (rule 4).
-
-    Line ends become `<br>`, the only markup in it, so that it fits a cell of a table.
-    """
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    escaped = (_MARKDOWN.sub(r"\\\g<0>", line) for line in lines)
-    return "<br>".join(_LINE_STARTER.sub(r"\1\\", line) for line in escaped)
-
-
 def pdf_of(page: str, *, identity: str) -> bytes:
-    """A page of HTML as PDF (rule 5). `identity`: text that names the document, as its digest does.
+    """A page of HTML as PDF (rule 4). `identity`: text that names the document, as its digest does.
 
     Raises SetupError where WeasyPrint or its libraries are missing.
     Cost: about half a second for a few pages, most of it the first time.

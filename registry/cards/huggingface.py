@@ -5,7 +5,7 @@ Rules (huggingface_hub's datasetcard_template.md):
    that nobody sees are escapes in it.
 2. Each section has the facts that answer it, in words: a value, or why there is none. None is left
    blank, and none says *more information needed* without saying who has it.
-3. Everything recorded goes through `escape_markdown`. A table has at most `ROWS_HERE` rows here.
+3. Everything recorded goes through `render.markdown`. A table has at most `ROWS_HERE` rows here.
 4. The same facts give the same bytes, whenever they were read. Pure.
 """
 
@@ -21,8 +21,8 @@ from registry.cards.huggingface_front import front_matter
 from registry.cards.huggingface_words import Vocabulary
 from registry.cards.known import fact_of
 from registry.cards.values import CardFacts, Fact, State, Table
-from registry.cards.wording import cell_words, column_words, state_words, visible, words_of
-from registry.render import escape_markdown
+from registry.cards.wording import cell_words, column_words, state_words, words_of
+from registry.render import markdown
 
 ROWS_HERE: Final = 50
 FILE_NAME: Final = "README.md"
@@ -136,10 +136,10 @@ def _escape(letter: str) -> str:
 
 def _body(facts: CardFacts) -> Iterator[str]:
     about = facts.about
-    yield f"# Dataset Card for {_shown(about.name)}\n\n"
+    yield f"# Dataset Card for {markdown(about.name)}\n\n"
     yield (
-        f"Version {about.version} of {_shown(about.namespace)} {_shown(about.name)}, content "
-        f"{_shown(about.content_digest)}. Written from the facts {facts.digest} of a lineage "
+        f"Version {about.version} of {markdown(about.namespace)} {markdown(about.name)}, content "
+        f"{markdown(about.content_digest)}. Written from the facts {facts.digest} of a lineage "
         "registry.\n\n"
     )
     for part in _PARTS:
@@ -151,13 +151,13 @@ def _body(facts: CardFacts) -> Iterator[str]:
 
 def _told(fact: Fact) -> Iterator[str]:
     kind = CATALOGUE[fact.name]
-    title = f"**{escape_markdown(kind.title)}:**"
+    title = f"**{markdown(kind.title)}:**"
     value = fact.value
     if fact.state is State.KNOWN and isinstance(value, Table) and value.rows:
         yield f"{title}\n\n"
         yield from _table(value)
     else:
-        yield f"{title} {escape_markdown(words_of(fact, kind))}\n\n"
+        yield f"{title} {markdown(words_of(fact, kind))}\n\n"
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -184,8 +184,4 @@ def _gaps(facts: CardFacts) -> Iterator[str]:
 
 
 def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(escape_markdown(each) for each in cells)} |\n"
-
-
-def _shown(text: str) -> str:
-    return escape_markdown(visible(text))
+    return f"| {' | '.join(markdown(each) for each in cells)} |\n"

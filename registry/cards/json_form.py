@@ -108,6 +108,7 @@ def _answer(answer: Answer) -> dict[str, object]:
         "isRed": answer.is_red,
         "isOptional": answer.is_optional,
         "blocks": answer.blocks,
+        "field": None if answer.field is None else answer.field.value,
         "cells": [_cell(each) for each in answer.cells],
     }
 

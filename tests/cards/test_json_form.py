@@ -14,12 +14,14 @@ from jsonschema import Draft202012Validator
 
 from registry.canonical import canonical_json
 from registry.cards import json_form
+from registry.cards.answers import build_card
 from registry.cards.card import (
     Answer,
     AnswerState,
     Card,
     Cell,
     Clause,
+    FieldKind,
     Gap,
     Kind,
     Missing,
@@ -30,6 +32,7 @@ from registry.cards.card import (
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.fact_kinds import FactKind, Form
 from registry.cards.json_form import ROWS_HERE, SCHEMA, SCHEMA_FILE, as_json
+from registry.cards.questions import load_questions
 from registry.cards.values import CardFacts, EvidenceKind, Fact, Grade, State
 from tests.cards.extremes import (
     HOSTILE,
@@ -47,6 +50,7 @@ DOCUMENT = json.loads(
 )
 Draft202012Validator.check_schema(DOCUMENT)
 VALIDATOR = Draft202012Validator(DOCUMENT)
+QUESTIONS = load_questions()
 CLAUSE = Clause("Art. 10(2)", "HR provider", "2 December 2027", Reading.AGREED_TEXT)
 MODALITIES = FactKind("summary.modalities", "Modalities", Form.LIST, supplied_by="computed")
 
@@ -95,6 +99,20 @@ def test_whatever_the_facts_are_the_file_follows_the_schema(make: Callable[[], C
     written = as_json(card_of(make()))
     VALIDATOR.validate(json.loads(written))
     assert canonical_json(json.loads(written)) == written
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("make", [told_facts, facts_of_a_model, empty_facts])
+def test_the_cards_that_are_asked_for_follow_the_schema(
+    kind: Kind, make: Callable[[], CardFacts]
+) -> None:
+    card = build_card(kind, make(), QUESTIONS)
+    document = json.loads(as_json(card))
+    VALIDATOR.validate(document)
+    shown = {each["fact"] for section in document["sections"] for answer in section["answers"]
+             for each in answer["cells"]}  # fmt: skip
+    assert shown <= {*document["facts"]}
+    assert document["counts"]["gaps"] == len(card.gaps)
 
 
 def test_every_fact_stands_with_state_grade_and_evidence() -> None:
@@ -156,4 +174,6 @@ def test_the_schema_has_the_words_that_the_program_has() -> None:
     assert defined["Evidence"]["properties"]["kind"]["enum"] == [e.value for e in EvidenceKind]
     assert defined["Answer"]["properties"]["state"]["enum"] == [e.value for e in AnswerState]
     assert defined["Clause"]["properties"]["reading"]["enum"] == [e.value for e in Reading]
+    fields = [each.value for each in FieldKind]
+    assert defined["Answer"]["properties"]["field"]["enum"] == [*fields, None]
     assert DOCUMENT["properties"]["kind"]["enum"] == [each.value for each in Kind]
