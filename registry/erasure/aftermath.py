@@ -44,7 +44,6 @@ def tasks_of(
         yield NewTask(
             TaskKind.CONTENT_SCAN,
             f"batch:{batch['batch']}",
-            TaskState.NOT_SEARCHED,
             batch_number=batch["batch"],
             due_on=due_on,
             detail=f"{batch['namespace']} {batch['name']}: {batch['why'].replace('_', ' ')}",

@@ -5,7 +5,8 @@ Rules (DESIGN §6; the governance page, cases 5, 6, 7 and 20):
    what is in it (long enough, of nobody else), and what was made of it by a role that is erased.
 2. Whatever may be the person's and is not in it is reviewed, each example with every reason:
    another person's example too, a duplicate that is short, of unknown length or shared, a near
-   duplicate, an aggregate, something synthetic, what an own example was made of, an unknown step.
+   duplicate, an aggregate, something synthetic, what an own example was made of, an unknown step,
+   a text that may name the person.
    What was made of a reviewed example is reviewed for the same reason.
 3. A run that read a batch of either set and says of no example what it made of it is an unknown
    step: what it wrote is reviewed whole, and so on from there.
@@ -57,6 +58,7 @@ class Reason(StrEnum):
     DERIVED = "derived"
     ORIGIN = "origin"
     UNKNOWN_STEP = "unknown_step"
+    MAY_BE_NAMED = "may_be_named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,11 @@ class NearDuplicate:
 class Reached:
     """The closure. `duplicates` pairs each exact duplicate with an erased example of the same
     content: two arrays of n addresses. `model_batches`: batches of models that a map leads to, and
-    whether it leads there from the erase set.
+    whether it leads there from the erase set. `candidates`: examples that may name the person.
     """
 
     own: Sets
+    candidates: Sets = field(default_factory=dict)
     erase: Sets = field(default_factory=dict)
     review: dict[Reason, Marks] = field(default_factory=dict)
     duplicates: list[tuple[Addresses, Addresses]] = field(default_factory=list)
@@ -98,25 +101,29 @@ class Reached:
 _REASON_OF = {Role.AGGREGATED: Reason.AGGREGATE, Role.SYNTHESISED_FROM: Reason.SYNTHETIC}
 
 
-def reach(world: World, own: Sets, rules: ErasureRules) -> Reached:
-    """The closure of a person's own examples.
+def reach(
+    world: World, own: Sets, rules: ErasureRules, *, candidates: Sets | None = None
+) -> Reached:
+    """The closure of a person's own examples. `candidates`: examples that may name the person.
 
     Cost: each map once for the erase set, and once for each reason that there is; both in
     proportion to what is reached, but for maps that are not sorted: one pass over them.
     """
-    return _Reach(world, own, rules).run()
+    return _Reach(world, own, rules, candidates or {}).run()
 
 
 class _Reach:
-    def __init__(self, world: World, own: Sets, rules: ErasureRules) -> None:
+    def __init__(self, world: World, own: Sets, rules: ErasureRules, candidates: Sets) -> None:
         self._world = world
         self._rules = rules
         self._erased = tuple(r for r in Role if rules.roles[r] is Effect.ERASE)
         self._asked: set[bytes] = set()
-        self._found = Reached(own)
+        self._found = Reached(own, candidates)
 
     def run(self) -> Reached:
         found = self._found
+        if found.candidates:
+            add_marks(found.review_seeds(Reason.MAY_BE_NAMED), found.candidates)
         shared: Sets = {}
         if self._rules.shared.example == "review":
             shared = self._world.of_others(found.own)
