@@ -35,6 +35,7 @@ from registry.erasure.in_queue import (
 )
 from registry.erasure.intake import day_of
 from registry.erasure.lifecycle import RequestState
+from registry.erasure.listed import list_files
 from registry.erasure.resuming import files_kept_no_more, kept_no_more
 from registry.request import House
 from registry.workers.context import TaskContext
@@ -95,6 +96,8 @@ def erase_in_files_of(context: TaskContext) -> None:
     rounds = int(str(context.task.payload.get("rounds", 1)))
     hands = replace(house.hands, report=context.report)
     is_last = erase_in_files(hands, request_id, rounds=rounds) or rounds >= ROUNDS
+    # A registry that is restored from a backup must know the files as they are now.
+    list_files(hands, request_id)
 
     def last(session: Session) -> None:
         now = house.clock()
