@@ -6,7 +6,7 @@ Rules (DESIGN §6; the governance page, cases 5, 6, 7 and 20):
 2. Whatever may be the person's and is not in it is reviewed, each example with every reason:
    another person's example too, a duplicate that is short, of unknown length or shared, a near
    duplicate, an aggregate, something synthetic, what an own example was made of, an unknown step,
-   a text that may name the person.
+   a text that may name the person, a row that is to be cut and cannot be.
    What was made of a reviewed example is reviewed for the same reason.
 3. A run that read a batch of either set and says of no example what it made of it is an unknown
    step: what it wrote is reviewed whole, and so on from there.
@@ -34,6 +34,7 @@ from registry.erasure.sets import (
     add_marks,
     as_addresses,
     as_sets,
+    common,
     marks_without,
     merged,
     without,
@@ -59,6 +60,7 @@ class Reason(StrEnum):
     ORIGIN = "origin"
     UNKNOWN_STEP = "unknown_step"
     MAY_BE_NAMED = "may_be_named"
+    PACKED_SPAN = "packed_span"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +177,28 @@ class _Reach:
                 shared = others_behind(self._world, reached)
                 add_marks(self._found.review_seeds(Reason.SEVERAL_SUBJECTS), shared)
                 reached = without(reached, shared)
+            if self._rules.shared.packed == "redact" and reached:
+                packed = self._packed(reached)
+                add_marks(self._found.review_seeds(Reason.PACKED_SPAN), packed)
+                reached = without(reached, packed)
             frontier = add(self._found.erase, reached)
             all_new.append(frontier)
         return merged(all_new)
+
+    def _packed(self, rows: Sets) -> Sets:
+        """Those of these rows that were made of something too that is not erased."""
+        roles = set(self._erased) - {Role.DUPLICATE_OF}
+        found: list[Sets] = []
+        for number, seen in sorted(self._world.batches(rows).items()):
+            for part in seen.maps:
+                if Role(part.role) in roles:
+                    behind = merged(
+                        {b: some} for b, some in parents(self._world, part, rows[number])
+                    )
+                    staying = without(behind, self._found.erase)
+                    if staying:
+                        found.append({number: children(self._world, part, staying)})
+        return common(rows, merged(found))
 
     def _children(self, frontier: Sets) -> Iterator[tuple[int, MapNode, Ordinals]]:
         outputs = self._world.outputs(frontier)
