@@ -193,7 +193,8 @@ def is_verified(identity: Identity) -> bool:
 
 def is_at_work(task: TaskStanding) -> bool:
     """Whether the registry itself is at a task, or will be without being asked."""
-    is_waiting = task.kind is TaskKind.OWN_DATA and task.state is TaskState.PENDING
+    queued = (TaskKind.OWN_DATA, TaskKind.CONTENT_SCAN)
+    is_waiting = task.kind in queued and task.state is TaskState.PENDING
     return is_waiting or task.state in AT_WORK
 
 

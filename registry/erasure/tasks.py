@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 
@@ -196,17 +196,47 @@ def turn_task(
     return read_task(session, task.id)
 
 
-def reopen_files(session: Session, request_id: str, *, actor: str, now: datetime) -> None:
-    """Have files worked on again that were changed outside, or failed, as somebody asks for it.
-
-    Effects: rows; does not commit.
+def reopen_stopped(session: Session, request_id: str, *, actor: str, now: datetime) -> None:
+    """Have files worked on again that were changed outside, or failed, and batches read that could
+    not be, as somebody asks for it. Effects: rows; does not commit.
     """
-    for task in read_tasks(session, request_id, kinds=[TaskKind.FILE]):
+    for task in read_tasks(session, request_id, kinds=[TaskKind.FILE, TaskKind.CONTENT_SCAN]):
         if task.state in _STOPPED:
             turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
 
 
-_STOPPED = (TaskState.CHANGED_OUTSIDE, TaskState.FAILED_FINAL)
+def reopen_grown(
+    session: Session,
+    request_id: str,
+    tasks: Iterable[NewTask],
+    *,
+    batches: Collection[int],
+    datasets: Collection[bytes],
+    actor: str,
+    now: datetime,
+) -> None:
+    """Have those of these tasks done again that are about more than they were: `batches` and
+    `datasets` of which an extended plan erases more. Effects: rows; does not commit.
+
+    What the registry itself holds is counted by the marks, and is not among them.
+    """
+    wanted = {(each.kind, each.target): each for each in tasks}
+    kinds = [TaskKind.FILE, TaskKind.MANUAL, TaskKind.REVIEW]
+    for task in read_tasks(session, request_id, kinds=kinds):
+        new = wanted.get((task.kind, task.target))
+        if new is None:
+            continue
+        is_more = new.expected != task.expected
+        is_more |= task.kind is TaskKind.MANUAL and task.batch_number in batches
+        is_more |= task.dataset_id is not None and task.dataset_id in datasets
+        if is_more and task.state is TaskState.ERASED:
+            task = turn_task(session, task, TaskState.RUNNING, actor=actor, now=now)
+        if is_more:
+            change = TaskChange(expected=new.expected, detail=new.detail)
+            turn_task(session, task, TaskState.PENDING, change, actor=actor, now=now)
+
+
+_STOPPED = (TaskState.CHANGED_OUTSIDE, TaskState.FAILED_FINAL, TaskState.NOT_SEARCHED)
 
 
 def dispose_model(
@@ -284,12 +314,12 @@ def record_work(
     told = TaskChange(evidence=worded(evidence, "evidence"), detail=note)
     if task.kind is TaskKind.REVIEW:
         told = replace(told, expected=0)
+    if task.kind in (TaskKind.FILE, TaskKind.CONTENT_SCAN) and task.state in AT_WORK:
+        raise ConflictError(
+            f"The registry is working on {task.target}, which is {task.state.value}.",
+            remedy="Wait until it has ended, then look at the task again.",
+        )
     if task.kind is TaskKind.FILE:
-        if task.state in AT_WORK:
-            raise ConflictError(
-                f"The registry is working on {task.target}, which is {task.state.value}.",
-                remedy="Wait until it has ended, then look at the task again.",
-            )
         count = task.expected if to is TaskState.VERIFIED else 0
         told = replace(told, found=count, erased=count, verified=count)
         if task.state in _STOPPED:
