@@ -182,6 +182,10 @@ _LINKS = re.compile(r"://|www\.|@|mailto:|xmpp:", re.IGNORECASE)
 _MARKS = re.compile(r"([\\`*_\[\]{}<>|~$!^])")
 
 
+#: What begins a line of its own kind: a rule, a list, an underline, a numbered list.
+_STARTERS = re.compile(r"^([0-9]{1,9}(?=[.)]$)|(?=[-+=#:]))(.)")
+
+
 def _seen(value: object) -> object:
     return visible(value) if type(value) is str else value
 
@@ -189,10 +193,7 @@ def _seen(value: object) -> object:
 def _plain(word: str, is_first: bool) -> str:
     escaped = _MARKS.sub(r"\\\1", word.replace("&", "&amp;")).replace("\\<", "&lt;")
     if is_first:
-        number = re.match(r"^([0-9]+)([.)])", escaped)
-        if number:
-            return f"{number[1]}\\{escaped[number.end(1) :]}"
-        return re.sub(r"^([-+=#:])", r"\\\1", escaped)
+        return _STARTERS.sub(r"\1\\\2", escaped)
     return escaped
 
 
