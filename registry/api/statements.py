@@ -47,7 +47,7 @@ def add(body: StatementBody, house: CurrentHouse, actor: CurrentRightsEditor) ->
     def work(session: Session) -> StatementShown:
         see_as(session, house, actor, Action.EDIT_RIGHTS)
         dataset = find_dataset(session, body.namespace, body.name)
-        return _shown(house, state(session, dataset, said, by=by, now=house.clock()))
+        return statement_shown(house, state(session, dataset, said, by=by, now=house.clock()))
 
     return house.database.transact(work)
 
@@ -72,14 +72,16 @@ def index(
         )
     page = list_statements(session, cut, dataset_id=dataset, version=version, kind=kind)
     return StatementList(
-        statements=[_shown(house, each) for each in page.items], total=page.total, next=page.next
+        statements=[statement_shown(house, each) for each in page.items],
+        total=page.total,
+        next=page.next,
     )
 
 
 @router.get("/{statement_id}", summary="Read a statement")
 def show(statement_id: RowId, house: CurrentHouse, session: CatalogSession) -> StatementShown:
     """One statement."""
-    return _shown(house, read_statement(session, statement_id))
+    return statement_shown(house, read_statement(session, statement_id))
 
 
 @router.get(
@@ -103,7 +105,7 @@ def take_back(
     def work(session: Session) -> StatementShown:
         see_as(session, house, actor, Action.EDIT_RIGHTS)
         made = withdraw(session, statement_id, reason=body.reason, by=by, now=house.clock())
-        return _shown(house, made)
+        return statement_shown(house, made)
 
     return house.database.transact(work)
 
@@ -114,7 +116,8 @@ def signer_of(house: House, actor: Actor) -> Signer:
     return Signer(actor.account_id, actor.name, secret)
 
 
-def _shown(house: House, found: StatementView) -> StatementShown:
+def statement_shown(house: House, found: StatementView) -> StatementShown:
+    """A statement, and whether it holds now."""
     return StatementShown(
         id=found.id,
         kind=found.kind,

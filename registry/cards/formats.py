@@ -19,6 +19,7 @@ from registry.cards.croissant import croissant_bytes
 from registry.cards.desk import CardDesk
 from registry.cards.huggingface import as_huggingface
 from registry.cards.json_form import as_json
+from registry.cards.pages import as_html, as_markdown, as_pdf, attachments
 from registry.errors import SetupError
 from registry.keys.tables import Purpose
 
@@ -77,16 +78,10 @@ def in_format(desk: CardDesk, card: Card, format_: Format, reader: Reader) -> by
 def _single(desk: CardDesk, card: Card, format_: Format) -> bytes:
     match format_:
         case Format.HTML:
-            from registry.cards.pages import as_html
-
             return as_html(card, base_url=desk.url).encode()
         case Format.MARKDOWN:
-            from registry.cards.pages import as_markdown
-
             return as_markdown(card).encode()
         case Format.PDF:
-            from registry.cards.pages import as_pdf
-
             return as_pdf(card)
         case Format.JSON:
             return as_json(card)
@@ -99,8 +94,6 @@ def _single(desk: CardDesk, card: Card, format_: Format) -> bytes:
 
 
 def _bundle(desk: CardDesk, card: Card, reader: Reader) -> bytes:
-    from registry.cards.pages import attachments
-
     signed = desk.audit.catch_up()
     with desk.database.read() as session:
         proofs = read_proofs(session, indexes_in(card.facts), opened=reader.opens_log)

@@ -23,6 +23,7 @@ from sqlmodel import Session
 from registry import __version__
 from registry.audit.tables import ENTRY
 from registry.cards.card import Card, Format
+from registry.cards.facts.keeping import GroundKeeper
 from registry.cards.facts.reading import read_facts
 from registry.cards.facts.world import Parts
 from registry.cards.huggingface_words import FILE as VOCABULARY
@@ -94,6 +95,7 @@ class CardShelf:
         """Nothing is read yet."""
         self.questions: Book[Questions] = Book(folder, tuple(FILES.values()), load_questions)
         self.words: Book[Words] = Book(folder, (VOCABULARY,), _load_words)
+        self._keeper = GroundKeeper()
         self._facts: Kept[CardFacts] = Kept(_FACTS_BYTES)
         self._made: Kept[bytes] = Kept(_MADE_BYTES)
 
@@ -114,7 +116,9 @@ class CardShelf:
         mark = (read_mark(session), parts.policies.digest)
         found = self._facts.get(asked, now, mark)
         if found is None:
-            found = read_facts(session, parts, dataset_id, number, now=now, scope=scope)
+            found = read_facts(
+                session, parts, dataset_id, number, now=now, scope=scope, keeper=self._keeper
+            )
             self._facts.put(asked, mark, Span(now, now + KEPT_FOR), found, _size_of(found))
         return found
 

@@ -85,6 +85,16 @@ def statements_in_force(
     return [each for each in held if each.about.version is not None or each.kind not in closer]
 
 
+def expired_statements(
+    session: Session, dataset_id: bytes, version: int, now: datetime
+) -> list[StatementView]:
+    """What held of a version until it expired, and nothing took the place of; by kind."""
+    about = or_(_row.c.number.is_(None), _row.c.number == version)
+    ended = _row.c.expires_at <= now
+    found = _views(session, [_row.c.dataset_id == dataset_id, about, ended])
+    return [each for each in found if not each.withdraws and each.superseded_by is None]
+
+
 def list_statements(
     session: Session,
     cut: Cut,

@@ -15,7 +15,8 @@ from typing import Final
 
 from registry.cards.fact_kinds import FactKind, Form
 from registry.cards.values import Evidence, Fact, Grade, Scalar, State, Table
-from registry.render import day, moment, visible
+from registry.render import day, moment
+from registry.render import visible as visible
 
 _STATES: Final[Mapping[State, str]] = {
     State.ZERO: "None (counted)",

@@ -218,6 +218,37 @@ def verify(
     say("It verifies: this was signed, and nothing of it was changed.")
 
 
+@group.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Croissant, or a card of the Hugging Face Hub.")
+    ],
+    dataset: Annotated[str, typer.Option(help='What it is of: "NAMESPACE NAME".')],
+    version: Annotated[int | None, typer.Option(min=1, help="Of this version alone.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take what a card that was written elsewhere says as statements of yours."""
+    namespace, name = split_name(dataset)
+    asked = {"namespace": namespace, "name": name, "version": version}
+    with connected() as client:
+        found = client.request(
+            "POST", f"{PATH}/imports", params=asked, content=file.read_bytes()
+        ).json()
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        ["STATEMENT", "KIND", "SAID"],
+        [(each["id"], each["kind"], each["text"]) for each in found["statements"]],
+        empty="It says nothing that a statement is made of.",
+    )
+    for each in found["left_out"]:
+        note(f"Left out {each['place']}: {each['reason']}")
+    if found["kept"]:
+        places = counted(len(found["kept"]), "place", "places")
+        note(f"Kept as it is, from {places}: {', '.join(found['kept'])}.")
+
+
 def _write(
     client: HttpClient, path: str, asked: Parameters, format_: str, output: Path | None
 ) -> None:

@@ -234,8 +234,7 @@ def sums_of(columns: Summed) -> Iterator[Sum]:
     for first, second in PAIRS:
         pair = _paired(columns.texts.get(first), columns.texts.get(second), columns.rows)
         if pair is not None:
-            sums = _counted(f"{first}{PAIR}{second}", pair, columns)
-            yield from _limited(each for each in sums if each.value != NOT_RECORDED)
+            yield from _limited(_counted(f"{first}{PAIR}{second}", pair, columns))
 
 
 def _paired(first: Texts | None, second: Texts | None, rows: int) -> Texts | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from registry.wire.rights import Name, StrictBody, Word
-from registry.wire.statements import Version
+from registry.wire.statements import StatementShown, Version
 
 
 class PublishBody(StrictBody):
@@ -100,3 +100,21 @@ class CardDiffShown(BaseModel):
     after: int | None
     changes: list[str] = Field(description="In sentences.")
     facts: list[FactChangeShown]
+
+
+class LeftOutShown(BaseModel):
+    """A part of a file that was not taken."""
+
+    place: str
+    reason: str
+
+
+class CardImportShown(BaseModel):
+    """What came of a file from elsewhere."""
+
+    id: str
+    form: str = Field(description="croissant or huggingface.")
+    file: str = Field(description="Its digest.")
+    statements: list[StatementShown]
+    kept: list[str] = Field(description="Places of what became no statement, and is kept.")
+    left_out: list[LeftOutShown] = Field(description="What holds an identifier of a person.")

@@ -120,7 +120,22 @@ RIGHTS: tuple[Call, ...] = (
     post("/rights/verifications", {**CLEAN, **_FACT}),
 )
 _SYSTEMS = "/api/v1/ai-systems"
+_REVISIONS = "/cards/revisions/{revision_id}"
+_PUBLISHED = f"/api/v1/cards/revisions/{_ABSENT}"
 CARDS: tuple[Call, ...] = (
+    get("/cards", **CLEAN, format="json"),
+    get("/cards/gaps", **CLEAN),
+    post("/cards", {**CLEAN, "kind": "birthday", "publish": True}),
+    get("/cards/revisions", **CLEAN),
+    Call(
+        "POST /api/v1/cards/imports",
+        "/api/v1/cards/imports",
+        params=CLEAN,
+        content=b"neither the one nor the other",
+    ),
+    get(_REVISIONS, _PUBLISHED),
+    get(f"{_REVISIONS}/envelope", f"{_PUBLISHED}/envelope"),
+    get(f"{_REVISIONS}/diff", f"{_PUBLISHED}/diff"),
     post("/statements", {**CLEAN, "kind": "weather"}),
     get("/statements", **CLEAN),
     get("/statements/{statement_id}", f"/api/v1/statements/{_ABSENT}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.cards.facts.keeping import GroundKeeper
 from registry.cards.facts.reading import read_facts
 from registry.cards.facts.world import Parts
 from registry.cards.values import CardFacts, Table, fact_document
@@ -11,12 +12,19 @@ from registry.request import House
 from tests.ledger.pipelines import NAMESPACE
 
 
-def facts_of(house: House, name: str, number: int = 1, *, scope: Scope = EVERYTHING) -> CardFacts:
+def facts_of(
+    house: House,
+    name: str,
+    number: int = 1,
+    *,
+    scope: Scope = EVERYTHING,
+    keeper: GroundKeeper | None = None,
+) -> CardFacts:
     """The facts of a version of a dataset of the tests."""
     parts = Parts(house.ledger, house.policies.current())
+    key, now = dataset_id(NAMESPACE, name), house.clock()
     with house.database.read() as session:
-        key = dataset_id(NAMESPACE, name)
-        return read_facts(session, parts, key, number, now=house.clock(), scope=scope)
+        return read_facts(session, parts, key, number, now=now, scope=scope, keeper=keeper)
 
 
 def rows(facts: CardFacts, name: str) -> list[tuple[object, ...]]:

@@ -16,7 +16,6 @@ import pytest
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.croissant import as_croissant, croissant_bytes, properties_of
 from registry.cards.croissant_check import check_croissant, require_valid
-from registry.cards.croissant_provenance import INLINE_ROWS
 from registry.cards.croissant_rai import _SENTENCES
 from registry.cards.croissant_records import data_type
 from registry.cards.croissant_terms import (
@@ -26,6 +25,7 @@ from registry.cards.croissant_terms import (
     REQUIRED,
 )
 from registry.cards.fact_kinds import STATEMENT_KINDS
+from registry.cards.known import ROWS_HERE
 from registry.cards.values import CardFacts, Fact, State
 from registry.errors import InvalidInputError
 from tests.cards.extremes import (
@@ -165,9 +165,9 @@ def test_provenance_has_sources_steps_crawls_and_generators() -> None:
 
 def test_long_tables_are_cut_and_say_so() -> None:
     document = as_croissant(many_facts())
-    assert len(_listed(document, "prov:wasDerivedFrom")) == INLINE_ROWS
+    assert len(_listed(document, "prov:wasDerivedFrom")) == ROWS_HERE
     assert _listed(document, "reg:cut") == [
-        {"reg:fact": "origin.sources", "reg:rows": MANY, "reg:rowsHere": INLINE_ROWS}
+        {"reg:fact": "origin.sources", "reg:rows": MANY, "reg:rowsHere": ROWS_HERE}
     ]
     assert f"{MANY - 50} more, of {MANY}." in str(document["rai:dataCollectionRawData"])
 

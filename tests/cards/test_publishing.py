@@ -197,7 +197,7 @@ def test_what_breaks_off_leaves_no_half_revision(
     with monkeypatch.context() as patched:
         where = (entries, "append_entries") if lost == "entry" else (publishing, "read_revision")
         patched.setattr(*where, fail)
-        with pytest.raises(Exception, match="disk is gone|did not expect|500"):
+        with pytest.raises(Exception, match="did not expect"):
             publish(steward)
     assert count(house) == (0, 0)
     assert publish(steward)["revision"] == 1

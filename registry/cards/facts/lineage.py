@@ -3,8 +3,9 @@
 Rules:
 1. Upstream is what its batches were made of, batch by batch; downstream what runs wrote that read
    just this version, and so on, up to `LEVELS_LIMIT` steps and `VERSIONS_LIMIT` versions.
-2. A run saw the version that it read; where it is not known which one it read, the model may have
-   been trained on it, and its state is *unknown*.
+2. A run saw the version that it read. Where it is not known which one it read, or where it read a
+   model that was made of it, the model it made may have seen it: its state is *unknown*. A dataset
+   that a model wrote is not made of the data behind the model.
 3. A model's output is in the data where a run that wrote a batch of it read the model. It is a loop
    where that model was itself made from a version of this dataset, or of one behind it.
 4. Everything is walked; what is out of the reader's scope is counted without its name.
@@ -13,12 +14,12 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlmodel import Session
 
-from registry.cards.facts.making import Row, basis, not_recorded, table
+from registry.cards.facts.making import Basis, Row, basis, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.preparation import Generated
 from registry.cards.facts.sight import BEYOND, Sight
@@ -32,6 +33,7 @@ from registry.wire.facets import TRAINING
 
 LEVELS_LIMIT = 50
 VERSIONS_LIMIT = 20_000
+_HEARSAY = ("unknown", False)
 _VERSION: tuple[TypedColumn, ...] = (("dataset", "bytes"), ("number", "int"))
 _READERS = """
 SELECT DISTINCT r.run_id FROM {rows} AS w
@@ -135,30 +137,42 @@ def _downstream(session: Session, world: World) -> tuple[Made, ...]:
     """What was made of the version, level by level (rule 1), and what may have been (rule 2)."""
     start = (world.target.dataset.id, world.target.number)
     seen: dict[tuple[bytes, int], Made | None] = {start: None}
-    level = [start]
-    unsure = {bytes(row[0]) for row in look_up(session, _UNSURE, [world.target.dataset.id])}
+    surely, maybe = _readers(session, [start]), set[bytes]()
+    if not world.target.is_model:
+        maybe = {bytes(row[0]) for row in look_up(session, _UNSURE, [start[0]])}
     for _ in range(LEVELS_LIMIT):
-        runs = {bytes(row[0]) for row in select_by_rows(session, _READERS, _VERSION, sorted(level))}
-        level = []
-        rows = [("saw", row) for row in look_up(session, _WRITTEN, sorted(runs))]
-        rows += [("unknown", row) for row in look_up(session, _WRITTEN, sorted(unsure - runs))]
-        unsure = set()
-        for state, row in rows:
-            key = (bytes(row[1]), row[2])
-            if key in seen or len(seen) > VERSIONS_LIMIT:
-                continue
-            kind = parse_facet(row[5]).get("datasetType") if row[5] else None
-            is_model = isinstance(kind, str) and kind.upper() == "MODEL"
-            seen[key] = Made(key[0], f"{row[3]} {row[4]}", row[2], bytes(row[0]), is_model, state)
-            if state == "saw":
-                level.append(key)
-        if not level:
+        data: list[tuple[bytes, int]] = []
+        models: list[tuple[bytes, int]] = []
+        for state, runs in (("saw", surely), ("unknown", maybe - surely)):
+            for made in _written(session, runs, state):
+                key = (made.dataset_id, made.number)
+                # What a model wrote was not made of the data that the model was made of.
+                if key in seen or len(seen) > VERSIONS_LIMIT or (state, made.is_model) == _HEARSAY:
+                    continue
+                seen[key] = made
+                (models if made.is_model else data).append(key)
+        if not data and not models:
             break
+        surely, maybe = _readers(session, data), _readers(session, models)
     return tuple(each for each in seen.values() if each is not None)
 
 
-def _of_made(made: Iterable[Made]) -> Any:
-    return basis([Evidence(EvidenceKind.RUN, uuid_text(each.run_id)) for each in made])
+def _readers(session: Session, versions: Sequence[tuple[bytes, int]]) -> set[bytes]:
+    rows = select_by_rows(session, _READERS, _VERSION, sorted(versions))
+    return {bytes(row[0]) for row in rows}
+
+
+def _written(session: Session, runs: Iterable[bytes], state: str) -> Iterator[Made]:
+    for run, key, number, namespace, name, payload in look_up(session, _WRITTEN, sorted(runs)):
+        kind = parse_facet(payload).get("datasetType") if payload else None
+        is_model = isinstance(kind, str) and kind.upper() == "MODEL"
+        yield Made(bytes(key), f"{namespace} {name}", number, bytes(run), is_model, state)
+
+
+def _of_made(made: Sequence[Made], sight: Sight) -> Basis:
+    seen = (each for each in made if sight.sees(each.dataset_id))
+    on = basis([Evidence(EvidenceKind.RUN, uuid_text(each.run_id)) for each in seen])
+    return replace(on, total=len({each.run_id for each in made}))
 
 
 def _datasets(world: World, made: Sequence[Made], sight: Sight) -> Fact:
@@ -166,7 +180,7 @@ def _datasets(world: World, made: Sequence[Made], sight: Sight) -> Fact:
     found = [e for e in made if not e.is_model and e.state == "saw" and e.dataset_id != own]
     rows: list[Row] = list(_grouped(found, sight))
     name = "lineage.downstream"
-    return table(name, rows[:ROWS_LIMIT], Grade.ASSERTED, _of_made(found), total=len(rows))
+    return table(name, rows[:ROWS_LIMIT], Grade.ASSERTED, _of_made(found, sight), total=len(rows))
 
 
 def _models(world: World, made: Sequence[Made], sight: Sight) -> Fact:
@@ -176,7 +190,7 @@ def _models(world: World, made: Sequence[Made], sight: Sight) -> Fact:
         some = [each for each in found if each.state == state]
         rows += [(shown, numbers, state) for shown, numbers in _grouped(some, sight)]
     name = "lineage.models"
-    return table(name, rows[:ROWS_LIMIT], Grade.ASSERTED, _of_made(found), total=len(rows))
+    return table(name, rows[:ROWS_LIMIT], Grade.ASSERTED, _of_made(found, sight), total=len(rows))
 
 
 def _grouped(made: Iterable[Made], sight: Sight) -> list[tuple[str, str]]:

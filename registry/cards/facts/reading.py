@@ -35,8 +35,8 @@ from registry.cards.facts.quality import quality_facts
 from registry.cards.facts.quantity import quantity_facts
 from registry.cards.facts.rights import rights_facts
 from registry.cards.facts.sight import Sight
-from registry.cards.facts.world import Parts, find_target, read_facets
-from registry.cards.values import About, CardFacts, Fact
+from registry.cards.facts.world import Parts, World, find_target, read_facets
+from registry.cards.values import About, CardFacts, Evidence, EvidenceKind, Fact
 from registry.catalog.scope import EVERYTHING, Scope
 
 
@@ -61,13 +61,25 @@ def read_facts(
     world = ground.world
     sight = Sight(session, scope)
     sight.learn(node.dataset_id for node in world.steps.nodes.values())
-    made = placed(session, _facts(session, parts, ground, sight, now))
+    read = _facts(session, parts, ground, sight, now)
+    made = placed(session, sight.cut(read, _things(world, scope)))
     facts = {fact.name: fact for fact in (*made, *log_facts(session, made))}
     origin = current_origin(session)
     dataset, kind = target.dataset, "model" if target.is_model else "dataset"
     about = About(kind, dataset.namespace, dataset.name, number, world.content_digest)
     ordered = {name: facts[name] for name in CATALOGUE}
     return CardFacts(about, ordered, now, "" if origin is None else origin.name)
+
+
+def _things(world: World, scope: Scope) -> dict[Evidence, bytes]:
+    """Which dataset the batches and their events are about, for a reader who does not see all."""
+    found: dict[Evidence, bytes] = {}
+    for row in () if scope.is_everything else world.everything:
+        key = bytes(row.dataset_id)
+        for kind in (EvidenceKind.BATCH, EvidenceKind.SUMS):
+            found[Evidence(kind, row.key)] = key
+        found[Evidence(EvidenceKind.EVENT, row.event)] = key
+    return found
 
 
 def _facts(
@@ -94,4 +106,4 @@ def _facts(
     yield from consent_facts(session, world, parts.ledger, policies.purposes, now)
     yield from erasure_facts(session, world, sight)
     yield from lineage_facts(session, world, generated, sight)
-    yield from declared_facts(session, world)
+    yield from declared_facts(session, world.target, now)

@@ -2,16 +2,18 @@
 
 Rules (DESIGN §1.11):
 1. Facts are computed over the whole graph. What names something beyond the reader's scope is put
-   together into one unnamed row, with its counts, or is withheld where nothing else is left.
+   together into one unnamed row, with its counts, and is left out of the evidence.
 2. A dataset or job that nobody owns is beyond every scope but that of everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from sqlmodel import Session
 
+from registry.cards.values import Evidence, Fact
 from registry.catalog.scope import Scope
 from registry.storage.bulk import select_by_ids
 
@@ -38,6 +40,15 @@ class Sight:
         seen = {bytes(key) for key, project in rows if self._scope.covers(project)}
         for each in wanted:
             self._seen[each] = each in seen or each in self._scope.entities
+
+    def cut(self, facts: Iterable[Fact], things: Mapping[Evidence, bytes]) -> Iterator[Fact]:
+        """The facts without evidence that is out of sight; their totals stay.
+
+        `things`: the dataset that each piece of evidence is about.
+        """
+        for fact in facts:
+            seen = (e for e in fact.evidence if e not in things or self.sees(things[e]))
+            yield fact if self._scope.is_everything else replace(fact, evidence=tuple(seen))
 
     def sees(self, entity_id: bytes) -> bool:
         """Whether the dataset or job may be named."""
