@@ -197,11 +197,11 @@ def turn_task(
 
 
 def reopen_files(session: Session, request_id: str, *, actor: str, now: datetime) -> None:
-    """Have files worked on again that were changed outside, or failed, as somebody asks for it.
+    """Have files and copies worked on again that were changed outside, or failed, as somebody asks.
 
     Effects: rows; does not commit.
     """
-    for task in read_tasks(session, request_id, kinds=[TaskKind.FILE]):
+    for task in read_tasks(session, request_id, kinds=[TaskKind.FILE, TaskKind.RECIPIENT]):
         if task.state in _STOPPED:
             turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
 
@@ -292,8 +292,8 @@ def record_work(
             )
         count = task.expected if to is TaskState.VERIFIED else 0
         told = replace(told, found=count, erased=count, verified=count)
-        if task.state in _STOPPED:
-            task = turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
+    if task.state in _STOPPED:
+        task = turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
     return turn_task(session, task, to, told, actor=actor, now=now)
 
 

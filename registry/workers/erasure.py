@@ -5,7 +5,8 @@ Rules:
    itself has to do (sums, purges), at last an hour on, when files that nobody names may be removed.
    After the last one the task has failed, the outcome says so, and a person asks for more.
    Files follow the registry's own data, in rounds of their own; the outcome waits for them.
-2. A certificate is sealed as soon as its outcome is stated; whoever reads it first does it else.
+2. What rows of copies are called is forgotten once the outcome is that nothing is left to do.
+3. A certificate is sealed as soon as its outcome is stated; whoever reads it first does it else.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from datetime import timedelta
 from sqlmodel import Session
 
 from registry.actors.accounts import SYSTEM
+from registry.erasure.cases import read_case
 from registry.erasure.certifying import list_certificates, seal_certificate
 from registry.erasure.concluding import conclude
 from registry.erasure.execution import ROUNDS, carry_out
 from registry.erasure.in_backups import end_backups
 from registry.erasure.in_files import erase_in_files, has_files
 from registry.erasure.in_queue import ask_to_carry_out, ask_to_conclude, ask_to_erase_in_files
+from registry.erasure.keepsake import forget_names
+from registry.erasure.lifecycle import RequestState
 from registry.erasure.resuming import files_kept_no_more, kept_no_more
 from registry.request import House
 from registry.workers.context import TaskContext
@@ -83,11 +87,14 @@ def conclude_erasure(context: TaskContext) -> None:
 
 
 def state_outcome(house: House, request_id: str) -> None:
-    """State the outcome of a case, and seal what it certifies (rule 2). Effects: commits."""
+    """State the outcome of a case, and seal what it certifies (rules 2 and 3). Effects: commits."""
     hands = house.hands
     conclude(hands, request_id, actor=SYSTEM)
     with house.database.read() as session:
+        case = read_case(session, request_id)
         certificates = list_certificates(session, request_id)
+    if case.state is RequestState.FULFILLED:
+        forget_names(house.ledger.objects, case)
     for certificate in certificates:
         if certificate.envelope is None:
             seal_certificate(house.database, house.audit, certificate.number)

@@ -325,7 +325,7 @@ def test_a_copy_and_a_file_out_of_reach_are_for_people_who_record_what_they_did(
     files = lake.files(request_id)
     assert {task["state"] for task in files.values()} == {"pending"}
     assert "REGISTRY_FILE_ROOTS" in files["a.parquet"]["detail"]
-    assert "record" in files["copy.parquet"]["detail"]
+    assert "REGISTRY_FILE_ROOTS" in files["copy.parquet"]["detail"]
     assert lake.people()["a.parquet"] == ["ann", "bob", "ann", "cay"]
     assert show(admin, request_id)["state"] == "partially_fulfilled"
     with pytest.raises(InvalidInputError, match="cannot say"):
