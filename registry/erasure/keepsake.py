@@ -1,10 +1,15 @@
 """What was known of examples before they were wiped, sealed until it is proven that they are gone.
 
-Looking for what is left needs values to look for, and after a wipe nothing else knows them. They
-rest under the request's record key, in one object that is removed with the proof.
+Rules:
+1. Looking for what is left needs values to look for, and after a wipe nothing else knows them. They
+   rest under the request's record key, in one object that is removed with the proof.
+2. Bound copies call their rows by the ids of the examples. Those rest in an object of their own,
+   until the last copy of the case is done with.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 from sqlmodel import Session
@@ -12,14 +17,24 @@ from sqlmodel import Session
 from registry.erasure.cases import Case
 from registry.errors import NotFoundError
 from registry.keys.envelope import read_record_key
+from registry.ledger.addresses import Addresses, unpack
 from registry.ledger.opened import Ledger
 from registry.ledger.remainders import Known
 from registry.storage.objects import Objects
+
+#: Of batches, by number, the ids of ordinals.
+Names = Mapping[int, Mapping[int, str]]
 
 
 class _Kept(msgspec.Struct, array_like=True):
     ids: list[str]
     digests: list[bytes]
+
+
+class _Row(msgspec.Struct, array_like=True):
+    batch: int
+    ordinals: list[int]
+    ids: list[str]
 
 
 def remember(session: Session, ledger: Ledger, case: Case, known: Known) -> Known:
@@ -53,3 +68,45 @@ def forget(objects: Objects, case: Case) -> None:
 
 def _name(case: Case) -> str:
     return f"erasures/known/{case.id}"
+
+
+def remember_names(session: Session, ledger: Ledger, case: Case, addresses: Addresses) -> None:
+    """Keep what the examples at these addresses are called, beside what was kept before (rule 2).
+
+    Effects: one object, written anew where the index still knows more. Raises as `remember`.
+    """
+    rows = ledger.index.rows(addresses, ["example_id"])
+    numbers, ordinals = unpack(rows.column("address").to_numpy())
+    found = {number: dict(each) for number, each in recall_names(session, ledger, case).items()}
+    before = sum(map(len, found.values()))
+    ids = rows.column("example_id").to_pylist()
+    for number, ordinal, name in zip(numbers.tolist(), ordinals.tolist(), ids, strict=True):
+        if name is not None:
+            found.setdefault(number, {})[ordinal] = name
+    if sum(map(len, found.values())) == before:
+        return
+    kept = [_Row(number, list(each), list(each.values())) for number, each in sorted(found.items())]
+    sealer = read_record_key(session, ledger.keyring, case.record_key)
+    name = _names_of(case)
+    ledger.objects.put(name, sealer.seal(msgspec.msgpack.encode(kept), context=name))
+
+
+def recall_names(session: Session, ledger: Ledger, case: Case) -> Names:
+    """What rows of copies are called, as far as it was kept. Raises KeyDestroyedError."""
+    name = _names_of(case)
+    try:
+        sealed = ledger.objects.get(name)
+    except NotFoundError:
+        return {}
+    sealer = read_record_key(session, ledger.keyring, case.record_key)
+    kept = msgspec.msgpack.decode(sealer.open(sealed, context=name), type=list[_Row])
+    return {each.batch: dict(zip(each.ordinals, each.ids, strict=True)) for each in kept}
+
+
+def forget_names(objects: Objects, case: Case) -> None:
+    """Remove what rows of copies are called. Effects: one object; twice is success."""
+    objects.delete(_names_of(case))
+
+
+def _names_of(case: Case) -> str:
+    return f"erasures/names/{case.id}"
