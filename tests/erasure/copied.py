@@ -75,7 +75,8 @@ class Copied:
 
     def bind(self, executor: str, uri: str, **said: Any) -> str:
         """Bind a copy; its id."""
-        body = {"namespace": NAMESPACE, "name": "raw", "uri": uri, "executor": executor, **said}
+        known = {"namespace": NAMESPACE, "name": "raw", "uri": uri, "executor": executor}
+        body = {**known, **said}
         return str(self.client.post("/api/v1/erasure-targets", body)["id"])
 
     def bind_all(self, *names: str) -> dict[str, str]:

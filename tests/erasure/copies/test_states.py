@@ -21,7 +21,7 @@ from tests.erasure.copied import PEOPLE, TABLE, Copied, copied, counts, table_of
 from tests.erasure.town import KEYED, RIGHTS, examples, held, lifted, told
 from tests.erasure.working import REQUESTS, executed, show
 from tests.ledger.erasures import work_off
-from tests.ledger.pipelines import parquet, written
+from tests.ledger.pipelines import mapped, parquet, written
 from tests.ledger.test_binding_faults import put
 
 KEY = {"key_column": "example_id"}
@@ -283,3 +283,44 @@ def test_a_row_of_two_requests_leaves_once_and_both_wait_for_it(
             assert counts(lake.tasks(request_id)[name]) == ("verified", 2, 2, 2, 2)
     for name in ("lines", "sql"):
         assert [row["person"] for row in lake.rows()[name]] == ["cay"]
+
+
+TWICE = [0, 0, 1, 1, 2, 2, 3, 3]
+MAPS = {
+    "in another order": ({"form": "take", "parents": [3, 0, 1, 2], "size": 4}, ["cay", "bob"]),
+    "two rows of each": (
+        {"form": "lists", "offsets": list(range(9)), "parents": TWICE, "size": 4},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("row_map", "left"), MAPS.values(), ids=MAPS)
+def test_examples_without_ids_go_by_those_of_their_source(
+    house: House,
+    admin: HttpClient,
+    frozen_clock: FrozenClock,
+    lake_folder: Path,
+    row_map: dict[str, Any],
+    left: list[str] | None,
+) -> None:
+    """Where an id is that of two rows of a copy, nothing is touched."""
+    people = ["ann", "bob", "ann", "cay"]
+    lake = copied(house, admin, frozen_clock, lake_folder, people)
+    maps = [mapped([("raw", "raw")], row_map, "transformed")]
+    told(admin, "clean", 4, written("clean", "clean", maps=maps), reads=["raw"])
+    work_off(house)
+    rows = table_of(people).take(row_map["parents"]).to_pylist()
+    path = lake_folder / "clean.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    before = path.read_bytes()
+    lake.bind("files", str(path), by_key=True, name="clean", **KEY)
+    request_id = lake.erased("ann")
+    task = copy_of(lake, request_id)
+    if left is None:
+        assert task["detail"].startswith("duplicate_keys: ")
+        assert path.read_bytes() == before
+        return
+    assert counts(task) == ("verified", 2, 2, 2, 2)
+    after = [json.loads(line)["person"] for line in path.read_text("utf-8").splitlines()]
+    assert after == left
