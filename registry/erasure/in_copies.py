@@ -6,7 +6,8 @@ Rules (issue "Erasure, the hands"):
 2. Bindings that hold when the plan is taken up count. One that is made later is none of its tasks;
    one that was removed leaves its task to a person, as does `manual`.
 3. By key, a row of a copy is known by the id of its example, which is kept for that until the last
-   copy is done with. An id that an example which stays has too names two rows, and stops the work.
+   copy is done with (`keepsake`). An id by which an example that stays goes too names two rows, and
+   stops the work.
 4. By position a copy is the rows of its dataset's one batch in their order. Of several batches
    nobody recorded how they lie in it.
 5. Rows whose ids are not known any more, because another request erased them first, are that
@@ -15,7 +16,7 @@ Rules (issue "Erasure, the hands"):
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -40,10 +41,11 @@ from registry.erasure.file_states import (
 from registry.erasure.hands import Hands, read_planned
 from registry.erasure.in_systems import Telling, part_of, tell_system
 from registry.erasure.keepsake import Names, recall_names
+from registry.erasure.ledger_world import indexed_among
 from registry.erasure.lifecycle import ENDED_WELL, TaskKind, TaskState
 from registry.erasure.marking import is_carried_out
 from registry.erasure.members import read_erase_set
-from registry.erasure.sets import Sets, as_sets, size, without
+from registry.erasure.sets import Sets, as_sets, merged, sets_of, size, without
 from registry.erasure.tables import ErasureTask
 from registry.erasure.taking_out import (
     NO_ROOT,
@@ -70,8 +72,11 @@ from registry.erasure.targets import (
 )
 from registry.erasure.tasks import NewTask, TaskChange, TaskView, read_task, turn_task
 from registry.ids import named_id
+from registry.ledger.closure import push_forward
 from registry.ledger.erasing import without_holes
+from registry.ledger.rowmap import Role
 from registry.ledger.source_files import BatchFileNode, files_of
+from registry.ledger.trace import SAME, same_at_source
 from registry.storage.columns import table_of
 
 _task, _number = table_of(ErasureTask), table_of(BatchNumber)
@@ -267,8 +272,15 @@ class _Copy:
         ids = {name for each in asked.names.values() for name in each.values()}
         if not ids or not _needs_names(self.binding):
             return None
-        there = as_sets(self.hands.ledger.index.find_ids(sorted(ids)).addresses)
-        staying = without(without_holes(session, _of(there, mine)), asked.rows)
+        ledger = self.hands.ledger
+        there = as_sets(ledger.index.find_ids(sorted(ids)).addresses)
+        # Examples without ids of their own go by those of a source: all that it became may.
+        nameless = set(mine) - indexed_among(session, mine)
+        sources = same_at_source(session, ledger.graph, _of(asked.rows, nameless))
+        starts = sets_of(sources.values())
+        became = push_forward(session, ledger.graph, starts, without=set(Role) - SAME).reached
+        same = merged([_of(there, mine), _of(became, nameless)])
+        staying = without(without_holes(session, same), asked.rows)
         if not staying:
             return None
         said = f"{size(staying)} examples that stay have the id of one that goes"
@@ -338,6 +350,6 @@ def _needs_names(binding: TargetView) -> bool:
     return _is_told(binding) or copy_target(binding).is_keyed
 
 
-def _of(sets: Sets, numbers: Sequence[int]) -> Sets:
+def _of(sets: Sets, numbers: Collection[int]) -> Sets:
     wanted = set(numbers)
     return {number: ordinals for number, ordinals in sets.items() if number in wanted}

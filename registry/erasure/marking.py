@@ -65,7 +65,7 @@ def mark_away(hands: Hands, request_id: str) -> Work:
         known = remember(session, hands.ledger, case, read_known(hands.ledger, sets))
         bound = bound_batches(session, sets)
         if bound:
-            named = as_addresses({number: sets[number] for number in bound})
+            named = {number: sets[number] for number in bound}
             remember_names(session, hands.ledger, case, named)
     minimum_bytes = plan.document["suppression"]["minimum_bytes"]
     contents = long_contents(hands.ledger, sets, minimum_bytes=minimum_bytes)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlmodel import Session
@@ -225,8 +225,14 @@ def read_bound(session: Session, target: str) -> TargetView:
 
 
 def _covers(bound: str, uri: str) -> bool:
-    folder = bound.rstrip("/")
-    return uri == folder or uri.startswith(f"{folder}/")
+    folder, place = _place(bound).rstrip("/"), _place(uri)
+    return place == folder or place.startswith(f"{folder}/")
+
+
+def _place(uri: str) -> str:
+    """A URI as places are compared: a path is the same with and without `file:`."""
+    split = urlsplit(uri)
+    return unquote(split.path) if split.scheme == "file" else uri
 
 
 def _check(new: NewTarget) -> None:

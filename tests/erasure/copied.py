@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ from tests.stores import settings_on
 TABLE = "Training rows"
 VENDOR = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 COPIES = ("lines", "set", "lance", "sql")
+NAMES = ("ann", "bob", "cay", "dan", "eve")
+PEOPLE = tuple(random.Random(11).choices(NAMES, k=60))
 Row = dict[str, Any]
 
 
@@ -73,7 +75,8 @@ class Copied:
 
     def bind(self, executor: str, uri: str, **said: Any) -> str:
         """Bind a copy; its id."""
-        body = {"namespace": NAMESPACE, "name": "raw", "uri": uri, "executor": executor, **said}
+        known = {"namespace": NAMESPACE, "name": "raw", "uri": uri, "executor": executor}
+        body = {**known, **said}
         return str(self.client.post("/api/v1/erasure-targets", body)["id"])
 
     def bind_all(self, *names: str) -> dict[str, str]:
@@ -92,10 +95,10 @@ class Copied:
             if not names or name in names
         }
 
-    def begun(self, person: str) -> str:
+    def begun(self, person: str, *decisions: dict[str, str]) -> str:
         """The case of a person, approved and taken up; nothing of it is done yet."""
         request_id = filed(self.client, email(person))
-        approved(self.house, plan(self.client, request_id))
+        approved(self.house, plan(self.client, request_id, *decisions))
         self.client.post(f"{REQUESTS}/{request_id}/execute", None)
         return request_id
 
@@ -123,6 +126,11 @@ class Copied:
         return list(self.house.ledger.objects.names("erasures/names"))
 
 
+def counts(task: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The state of a task, and what was expected, found, erased and verified."""
+    return tuple(task[name] for name in ("state", "expected", "found", "erased", "verified"))
+
+
 def settings_of(
     database_url: str, home: Path, lake: Path, credentials: Path, *also: str
 ) -> Settings:
@@ -142,8 +150,8 @@ def write_credentials(path: Path, warehouse: str) -> None:
 
 
 def table_of(people: Sequence[str]) -> pa.Table:
-    """The rows of the dataset: an id, a text and whose it is."""
-    rows = examples([[person] for person in people])
+    """The rows of the dataset: an id, a text and whose it is (`ann+bob`: both wrote it)."""
+    rows = examples([person.split("+") for person in people])
     return rows.select(["example_id", "content"]).append_column("person", pa.array(people))
 
 
@@ -164,7 +172,7 @@ def copied(
     for write in (_write_lines, _write_set, _write_lance):
         write(lake, rows.take(chance.sample(range(len(people)), len(people))))
     _write_sql(warehouse, rows)
-    digest = put(client, parquet(examples([[person] for person in people])), "examples")
+    digest = put(client, parquet(examples([person.split("+") for person in people])), "examples")
     told(
         client, "collect", 1, written("raw", "raw", examples=digest, files=files, **RIGHTS, **KEYED)
     )
