@@ -1,4 +1,4 @@
-"""How long the facts of a card take: a version of 10^8 examples in 10^4 batches, and what it was made of.
+"""How long facts of a card take: a version of 10^8 examples in 10^4 batches, and its sources.
 
     python -m benchmarks.cards [--small]
 

@@ -1,7 +1,7 @@
 """Which batches were read for the people of a request, and which rows may name them.
 
 Revision: 0021
-Follows: 0016
+Follows: 0020
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -89,16 +89,8 @@ def begin(
         open_tasks(session, case.id, plan.id, opened, actor=actor, now=now)
         before = read_begun(session, case)
         if before is not None:
-            batches, datasets = grown(before.document, plan.document)
-            reopen_grown(
-                session,
-                case.id,
-                opened,
-                batches=batches,
-                datasets=datasets,
-                actor=actor,
-                now=now,
-            )
+            more = grown(before.document, plan.document)
+            reopen_grown(session, case.id, opened, more, actor=actor, now=now)
         case = change_case(session, case, state=RequestState.EXECUTING)
         facts = {"plan": plan.digest}
         add_step(session, case, EntryKind.ERASURE_EXECUTED, actor=actor, now=now, facts=facts)

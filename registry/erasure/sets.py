@@ -35,6 +35,14 @@ def as_sets(addresses: Addresses) -> Sets:
     }
 
 
+def sets_of(places: Iterable[tuple[int, int]]) -> Sets:
+    """Examples, as (batch, ordinal) in any order, as ordinals of their batches."""
+    found: dict[int, set[int]] = {}
+    for number, ordinal in places:
+        found.setdefault(number, set()).add(ordinal)
+    return {number: np.array(sorted(rows), np.uint32) for number, rows in sorted(found.items())}
+
+
 def as_addresses(sets: Mapping[int, Ordinals]) -> Addresses:
     """A set as sorted addresses, n uint64."""
     parts = [

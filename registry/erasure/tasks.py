@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 
@@ -99,6 +99,15 @@ class TaskChange:
     detail: str | None = None
     evidence: str | None = None
     acknowledgement: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Of what an extended plan erases other examples: batches, datasets, and who was given them."""
+
+    batches: frozenset[int]
+    datasets: frozenset[bytes]
+    recipients: frozenset[str]
 
 
 _VIEW = tuple(_task.c[field.name] for field in fields(TaskView))
@@ -197,10 +206,11 @@ def turn_task(
 
 
 def reopen_stopped(session: Session, request_id: str, *, actor: str, now: datetime) -> None:
-    """Have files worked on again that were changed outside, or failed, and batches read that could
-    not be, as somebody asks for it. Effects: rows; does not commit.
+    """Have files and copies worked on again that were changed outside, or failed, and batches read
+    that could not be, as somebody asks for it. Effects: rows; does not commit.
     """
-    for task in read_tasks(session, request_id, kinds=[TaskKind.FILE, TaskKind.CONTENT_SCAN]):
+    kinds = [TaskKind.FILE, TaskKind.RECIPIENT, TaskKind.CONTENT_SCAN]
+    for task in read_tasks(session, request_id, kinds=kinds):
         if task.state in _STOPPED:
             turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
 
@@ -209,26 +219,25 @@ def reopen_grown(
     session: Session,
     request_id: str,
     tasks: Iterable[NewTask],
+    grown: Grown,
     *,
-    batches: Collection[int],
-    datasets: Collection[bytes],
     actor: str,
     now: datetime,
 ) -> None:
-    """Have those of these tasks done again that are about more than they were: `batches` and
-    `datasets` of which an extended plan erases more. Effects: rows; does not commit.
+    """Have those of these tasks done again that an extended plan has more of.
 
-    What the registry itself holds is counted by the marks, and is not among them.
+    What the registry itself holds is counted by the marks, and is not among them; a recipient that
+    cannot be reached stays so. Effects: rows; does not commit.
     """
     wanted = {(each.kind, each.target): each for each in tasks}
-    kinds = [TaskKind.FILE, TaskKind.MANUAL, TaskKind.REVIEW]
+    kinds = [TaskKind.FILE, TaskKind.MANUAL, TaskKind.REVIEW, TaskKind.RECIPIENT]
     for task in read_tasks(session, request_id, kinds=kinds):
         new = wanted.get((task.kind, task.target))
-        if new is None:
+        if new is None or task.state is TaskState.IMPOSSIBLE:
             continue
-        is_more = new.expected != task.expected
-        is_more |= task.kind is TaskKind.MANUAL and task.batch_number in batches
-        is_more |= task.dataset_id is not None and task.dataset_id in datasets
+        is_more = new.expected != task.expected or task.dataset_id in grown.datasets
+        is_more |= task.kind is TaskKind.MANUAL and task.batch_number in grown.batches
+        is_more |= task.target in grown.recipients
         if is_more and task.state is TaskState.ERASED:
             task = turn_task(session, task, TaskState.RUNNING, actor=actor, now=now)
         if is_more:
@@ -322,8 +331,8 @@ def record_work(
     if task.kind is TaskKind.FILE:
         count = task.expected if to is TaskState.VERIFIED else 0
         told = replace(told, found=count, erased=count, verified=count)
-        if task.state in _STOPPED:
-            task = turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
+    if task.state in _STOPPED:
+        task = turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
     return turn_task(session, task, to, told, actor=actor, now=now)
 
 

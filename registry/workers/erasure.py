@@ -8,7 +8,8 @@ Rules:
    nobody recorded the people. The outcome waits for both.
 2. A case whose plan was extended waits for its approval: rounds that come meanwhile do nothing.
    From the approval on it goes on by itself.
-3. A certificate is sealed as soon as its outcome is stated; whoever reads it first does it else.
+3. What rows of copies are called is forgotten once the outcome is that nothing is left to do.
+4. A certificate is sealed as soon as its outcome is stated; whoever reads it first does it else.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from registry.erasure.in_queue import (
     ask_to_scan,
 )
 from registry.erasure.intake import day_of
+from registry.erasure.keepsake import forget_names
 from registry.erasure.lifecycle import RequestState
 from registry.erasure.listed import list_files
 from registry.erasure.resuming import files_kept_no_more, kept_no_more
@@ -121,15 +123,18 @@ def conclude_erasure(context: TaskContext) -> None:
 
 
 def state_outcome(house: House, request_id: str) -> None:
-    """State the outcome of a case, and seal what it certifies (rule 3), unless something is to be
-    read first. Effects: commits.
+    """State the outcome of a case, and seal what it certifies (rules 3 and 4), unless something is
+    to be read first. Effects: commits.
     """
     hands = house.hands
     if house.database.transact(lambda session: _asked_to_scan(session, house, request_id)):
         return
     conclude(hands, request_id, actor=SYSTEM)
     with house.database.read() as session:
+        case = read_case(session, request_id)
         certificates = list_certificates(session, request_id)
+    if case.state is RequestState.FULFILLED:
+        forget_names(house.ledger.objects, case)
     for certificate in certificates:
         if certificate.envelope is None:
             seal_certificate(house.database, house.audit, certificate.number)

@@ -1,7 +1,7 @@
 """A process that works on the files of a case and kills itself (SIGKILL) where it is told to.
 
-Arguments: JSON with `url`, `home`, `lake`, `now`, `request`, and `at`, a word of the report; with
-`work` "contents" it reads batches for the people of the case, after their files.
+Arguments: JSON with `url`, `home`, `lake`, `now`, `request`, and `at`, a word of the report; also
+`credentials`, a file of them. With `work` "contents" it reads batches for the people of the case.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from tests.stores import settings_on
 
 def main(said: dict[str, str]) -> None:
     """Mark and wipe what the plan says, then work on the files, up to the report."""
-    settings = replace(settings_on(said["url"], Path(said["home"])), file_roots=(said["lake"],))
+    settings = replace(
+        settings_on(said["url"], Path(said["home"])),
+        file_roots=(said["lake"],),
+        credentials_file=said.get("credentials", ""),
+    )
     house = open_house(settings, clock=FrozenClock(datetime.fromisoformat(said["now"])))
 
     def report(progress: str) -> None:
