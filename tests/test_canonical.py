@@ -1,4 +1,4 @@
-"""Canonical JSON is that of RFC 8785: its published vectors, and any value by a slow reading."""
+"""Canonical JSON is that of RFC 8785: its published vectors, and doubles by a slow reading."""
 
 from __future__ import annotations
 

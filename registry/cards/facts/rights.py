@@ -14,18 +14,19 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 from sqlmodel import Session
 
+from registry.cards.facts.batch_rows import BatchRow, batches_basis
 from registry.cards.facts.making import Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
-from registry.cards.facts.rollup import NO_SHARE, Rollup, Share, is_open, roll_up, shares_of
+from registry.cards.facts.rollup import NO_SHARE, Rollup, is_open, roll_up, shares_of
 from registry.cards.facts.sight import BEYOND, Sight
 from registry.cards.facts.sources import Sources
-from registry.cards.facts.world import BatchRow, Facets, World, batches_basis
+from registry.cards.facts.world import Facets, World
 from registry.cards.values import Fact, Grade
 from registry.rights.licenses import License, Licenses, Permission, strictest
 from registry.rights.sources import Signal, opt_out_signals, rights_said
@@ -119,7 +120,7 @@ def _licenses(session: Session, world: World, rollup: Rollup) -> Fact:
     for text, rows in by_text.items():
         more = roll_up(session, rows)
         whole = sum((each.example_count or 0 for each in more.uncounted), 0)
-        told = Share(whole, 0, 0, 0, 0, len(more.uncounted))
+        told = replace(NO_SHARE, examples=whole, batches=len(more.uncounted))
         shares[text] = shares.get(text, NO_SHARE) + more.total + told
     on = world.of_sums | batches_basis(verified)
     return shares_of(name, rollup, shares, on, world.grade_of(world.members, "license"))
