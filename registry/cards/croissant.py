@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.croissant_provenance import INLINE_ROWS, cut_tables, provenance_of, renamed
+from registry.cards.croissant_provenance import cut_tables, provenance_of, renamed
 from registry.cards.croissant_rai import rai_properties
 from registry.cards.croissant_records import distribution_of, record_sets_of
 from registry.cards.croissant_terms import (
@@ -159,7 +159,7 @@ def _own(facts: CardFacts) -> dict[str, object]:
     for name, term in OWN_PROPERTIES.items():
         value = value_of(facts, name)
         if isinstance(value, Table):
-            rows = rows_of(facts, name, INLINE_ROWS).rows
+            rows = rows_of(facts, name).rows
             told = (renamed(row, {each: f"reg:{each}" for each in row}) for row in rows)
             # mlcroissant follows an object without members for ever.
             made[term] = [each for each in told if each]

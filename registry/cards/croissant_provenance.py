@@ -5,7 +5,7 @@ Rules (Croissant 1.1, "Provenance Representation"):
    attributed to the models that made examples of it.
 2. A source is a `prov:Entity`, not a `sc:Dataset`: mlcroissant takes any `sc:Dataset` of the file
    for the one that is described.
-3. At most `INLINE_ROWS` of each are here; the whole number is said (`reg:rows`).
+3. At most `known.ROWS_HERE` of each are here; the whole number is said (`reg:rows`).
 4. An `@id` is an address that somebody recorded, where it is one, else a name of ours; never text
    that was recorded as it is, which may hold anything.
 """
@@ -20,11 +20,12 @@ from urllib.parse import quote
 from registry.cards.known import Row, cell_text, rows_of
 from registry.cards.values import CardFacts
 
-INLINE_ROWS: Final = 2_000
 _TABLES: Final = (
     *("origin.sources", "preparation.steps", "origin.crawls", "lineage.upstream"),
     *("synthetic.generators", "identity.storage", "rights.opt_out", "access.roles"),
-    *("erasure.requests", "quantity.by_modality"),
+    *("erasure.requests", "quantity.by_modality", "quantity.by_language", "quantity.by_split"),
+    *("rights.licenses", "rights.effective_terms", "purposes.decisions", "identity.owners"),
+    "identity.schema",
 )
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%]+")
 _SOURCE_TERMS: Final = {
@@ -78,7 +79,7 @@ def provenance_of(facts: CardFacts) -> dict[str, object]:
 def cut_tables(facts: CardFacts) -> Iterator[dict[str, object]]:
     """Which facts have more rows than stand here, and how many (rule 3)."""
     for name in _TABLES:
-        found = rows_of(facts, name, INLINE_ROWS)
+        found = rows_of(facts, name)
         if found.missing > 0:
             yield {"reg:fact": name, "reg:rows": found.total, "reg:rowsHere": len(found.rows)}
 
@@ -91,7 +92,7 @@ def identifier(kind: str, text: str) -> str:
 
 
 def _rows(facts: CardFacts, name: str) -> Iterator[Row]:
-    yield from rows_of(facts, name, INLINE_ROWS).rows
+    yield from rows_of(facts, name).rows
 
 
 def _source(row: Row) -> dict[str, object]:

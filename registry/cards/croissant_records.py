@@ -25,7 +25,6 @@ EVERY_FILE: Final = "**"
 _ALL_FILES = "files"
 _RECORDS = "examples"
 _SPLITS = "splits"
-FIELDS_HERE: Final = 2_000
 _TYPES: Final = (
     ("sc:Boolean", r"bool(ean)?"),
     ("sc:Integer", r"u?int(eger)?(8|16|32|64)?|(big|small|tiny|medium)int|long|short|serial"),
@@ -98,7 +97,7 @@ def record_sets_of(facts: CardFacts) -> list[dict[str, object]]:
 
 
 def _records(facts: CardFacts, *, has_splits: bool) -> dict[str, object] | None:
-    rows = rows_of(facts, "identity.schema", FIELDS_HERE)
+    rows = rows_of(facts, "identity.schema")
     places = rows_of(facts, "identity.storage").rows
     source = None
     if places:
@@ -120,8 +119,6 @@ def _records(facts: CardFacts, *, has_splits: bool) -> dict[str, object] | None:
     made["field"] = fields
     if untyped:
         made["reg:untypedField"] = untyped
-    if rows.missing > 0:
-        made["reg:fields"] = rows.total
     return made
 
 

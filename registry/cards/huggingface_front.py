@@ -142,12 +142,12 @@ def _creators(facts: CardFacts, words: Vocabulary) -> Iterator[str]:
 
 
 def _info(facts: CardFacts) -> dict[str, object]:
-    features = [_feature(row) for row in rows_of(facts, "identity.schema").rows]
-    splits = [_split(row) for row in rows_of(facts, "quantity.by_split").rows]
+    fields, parts = rows_of(facts, "identity.schema"), rows_of(facts, "quantity.by_split")
     made: dict[str, object] = {}
-    for what, found in (("features", features), ("splits", splits)):
+    for what, rows, read in (("features", fields, _feature), ("splits", parts, _split)):
+        found = [read(row) for row in rows.rows]
         names = {str(each["name"]) for each in found if each is not None}
-        if found and len(names) == len(found):
+        if found and len(names) == rows.total:
             made[what] = found
     size = count_of(facts, "quantity.bytes")
     if made and size is not None:

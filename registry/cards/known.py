@@ -3,7 +3,8 @@
 Rules:
 1. Only a fact that is KNOWN gives a value. Every other state gives None or no rows, and whoever
    asks says what the state means; nothing stands in for a value. A blank text is none.
-2. A cell that nobody recorded stays None, and in a sentence it reads `not recorded`.
+2. At most `ROWS_HERE` rows of a table are given, and how many there are: no format holds more.
+3. A cell that nobody recorded stays None, and in a sentence it reads `not recorded`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from registry.cards.values import CardFacts, Fact, Scalar, State, Table, Value
 from registry.moments import rfc3339
 
-NOTHING = "not recorded"
+NOTHING: Final = "not recorded"
+ROWS_HERE: Final = 2_000
 Row = Mapping[str, Scalar | None]
 
 
@@ -72,13 +75,13 @@ def list_of(facts: CardFacts, name: str) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
 
 
-def rows_of(facts: CardFacts, name: str, limit: int | None = None) -> Rows:
-    """The rows of a known fact that holds a table, the first `limit` of them."""
+def rows_of(facts: CardFacts, name: str, limit: int = ROWS_HERE) -> Rows:
+    """The rows of a known fact that holds a table, the first `limit` of them (rule 2)."""
     value = value_of(facts, name)
     if not isinstance(value, Table):
         return Rows((), 0)
-    chosen = value.rows if limit is None else value.rows[:limit]
-    return Rows([dict(zip(value.columns, row, strict=True)) for row in chosen], value.count)
+    chosen = [dict(zip(value.columns, row, strict=True)) for row in value.rows[:limit]]
+    return Rows(chosen, value.count)
 
 
 def cell_text(row: Row, column: str) -> str | None:
@@ -94,7 +97,7 @@ def cell_count(row: Row, column: str) -> int | None:
 
 
 def said(cell: Scalar | None) -> str:
-    """A cell in a sentence (rule 2): numbers plain, days and moments as RFC 3339."""
+    """A cell in a sentence (rule 3): numbers plain, days and moments as RFC 3339."""
     match cell:
         case None:
             return NOTHING

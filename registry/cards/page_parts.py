@@ -1,7 +1,7 @@
 """What the templates of a card are given: a card cut to what a page shows. Pure.
 
 Rules:
-1. A table stands once, under the first question that shows it; others point there.
+1. A table or a statement stands once, under the first question that shows it; others point there.
 2. At most so many rows stand on the page; the rest is attached, and the page says how many.
 3. What was recorded comes as `Said` with `is_recorded`, so that a page can set it apart from ours.
 """
@@ -81,7 +81,7 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True)
 class PageCell:
-    """A fact under a question. `shown_at`: the question under which its table stands (rule 1).
+    """A fact under a question. `shown_at`: the question under which it stands already (rule 1).
 
     `references`: numbers in the list of evidence; `more`: how many others there are.
     """
@@ -213,12 +213,14 @@ class _Maker:
 
     def _cell(self, answer: Answer, cell: Cell) -> PageCell:
         fact, name = cell.fact, cell.kind.name
-        table, chart, shown_at = None, None, None
+        table, chart = None, None
+        shown_at = None if fact.state is not State.KNOWN else self._shown.get(name)
         if isinstance(fact.value, Table) and fact.value.rows and fact.state is State.KNOWN:
-            shown_at = self._shown.get(name)
+            self._shown.setdefault(name, answer.id)
             if shown_at is None:
-                self._shown[name] = answer.id
                 table, chart = self._table(name, fact.value), chart_of(fact)
+        elif cell.kind.statement is not None and cell.kind.form is Form.TEXT:
+            self._shown.setdefault(name, answer.id)
         is_text = fact.state is State.KNOWN and cell.kind.form in (Form.TEXT, Form.LIST)
         items: tuple[str, ...] = ()
         if isinstance(fact.value, tuple) and len(fact.value) > 1:

@@ -16,7 +16,6 @@ import pytest
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.croissant import as_croissant, croissant_bytes, properties_of
 from registry.cards.croissant_check import check_croissant, require_valid
-from registry.cards.croissant_provenance import INLINE_ROWS
 from registry.cards.croissant_rai import _SENTENCES
 from registry.cards.croissant_records import data_type
 from registry.cards.croissant_terms import (
@@ -26,6 +25,7 @@ from registry.cards.croissant_terms import (
     REQUIRED,
 )
 from registry.cards.fact_kinds import STATEMENT_KINDS
+from registry.cards.known import ROWS_HERE
 from registry.cards.values import CardFacts, Fact, State
 from registry.errors import InvalidInputError
 from tests.cards.extremes import (
@@ -40,6 +40,7 @@ from tests.cards.extremes import (
     told_facts,
 )
 from tests.cards.samples import dataset_facts, with_fact, with_rows, without
+from tests.cards.spoiling import spoiled as spoiled_files
 
 URL = "https://registry.example/datasets/corpus/3"
 # rdflib builds what it has deprecated itself; absl logs what is only recommended.
@@ -165,9 +166,9 @@ def test_provenance_has_sources_steps_crawls_and_generators() -> None:
 
 def test_long_tables_are_cut_and_say_so() -> None:
     document = as_croissant(many_facts())
-    assert len(_listed(document, "prov:wasDerivedFrom")) == INLINE_ROWS
+    assert len(_listed(document, "prov:wasDerivedFrom")) == ROWS_HERE
     assert _listed(document, "reg:cut") == [
-        {"reg:fact": "origin.sources", "reg:rows": MANY, "reg:rowsHere": INLINE_ROWS}
+        {"reg:fact": "origin.sources", "reg:rows": MANY, "reg:rowsHere": ROWS_HERE}
     ]
     assert f"{MANY - 50} more, of {MANY}." in str(document["rai:dataCollectionRawData"])
 
@@ -387,6 +388,12 @@ def test_each_fault_is_found_with_its_path(
 @pytest.mark.parametrize("document", [None, [], "text", 3, {}, {"recordSet": 3, "reg:gaps": "x"}])
 def test_what_is_no_croissant_at_all_is_an_error_and_no_crash(document: object) -> None:
     assert check_croissant(document).errors
+
+
+def test_anything_anywhere_in_a_file_is_found_or_passes_and_never_crashes() -> None:
+    document = json.loads(croissant_bytes(told_facts(), url=URL))
+    reports = [check_croissant(each) for each in spoiled_files(document, 300)]
+    assert sum(bool(report.errors) for report in reports) > 50
 
 
 def _listed(document: dict[str, object], name: str) -> list[Any]:
