@@ -25,6 +25,7 @@ from registry.cards.wording import (
     column_words,
     evidence_words,
     state_words,
+    supplier_words,
 )
 from registry.render import visible
 
@@ -83,10 +84,12 @@ class PageTable:
 class PageCell:
     """A fact under a question. `shown_at`: the question under which it stands already (rule 1).
 
-    `references`: numbers in the list of evidence; `more`: how many others there are.
+    `supplied`: who can supply it, in a sentence. `references`: numbers in the list of evidence;
+    `more`: how many others there are.
     """
 
     cell: Cell
+    supplied: str
     anchor: str
     said: Said
     note: str | None
@@ -100,11 +103,12 @@ class PageCell:
 
 @dataclass(frozen=True, slots=True)
 class PageAnswer:
-    """A question as it stands on the page."""
+    """A question as it stands on the page: what its gap lacks, and its other facts."""
 
     answer: Answer
     anchor: str
     gap: Gap | None
+    missing: tuple[PageCell, ...]
     cells: tuple[PageCell, ...]
 
 
@@ -208,8 +212,16 @@ class _Maker:
                 yield cells[name].kind.title, value
 
     def _answer(self, answer: Answer) -> PageAnswer:
-        cells = tuple(self._cell(answer, cell) for cell in answer.cells)
-        return PageAnswer(answer, _anchor(answer.id), self._gaps.get(answer.id), cells)
+        gap = self._gaps.get(answer.id)
+        lacked = {each.name for each in gap.missing} if gap else set()
+        cells = [self._cell(answer, cell) for cell in answer.cells]
+        return PageAnswer(
+            answer,
+            _anchor(answer.id),
+            gap,
+            tuple(each for each in cells if each.cell.kind.name in lacked),
+            tuple(each for each in cells if each.cell.kind.name not in lacked),
+        )
 
     def _cell(self, answer: Answer, cell: Cell) -> PageCell:
         fact, name = cell.fact, cell.kind.name
@@ -229,6 +241,7 @@ class _Maker:
         references = tuple(self._number(each) for each in fact.evidence[:_REFERENCES])
         return PageCell(
             cell=cell,
+            supplied=supplier_words(fact, cell.kind),
             anchor=f"{_anchor(answer.id)}-{name.replace('.', '-')}",
             said=Said(cell.words, is_text or told),
             note=None if told or fact.note is None else visible(fact.note),
