@@ -103,7 +103,7 @@ def _context(document: Members) -> Iterator[Finding]:
         yield Finding("$.@context", "The context is no JSON object of terms.")
     elif context.get("@vocab") != SCHEMA_ORG:
         yield Finding("$.@context.@vocab", f"The vocabulary is not {SCHEMA_ORG}.")
-    if document.get("@type") not in _DATASET_TYPES:
+    if not {str(each) for each in _listed(document.get("@type"))} & _DATASET_TYPES:
         yield Finding("$.@type", "The type is not sc:Dataset.")
     claimed = _listed(document.get("conformsTo"))
     if not {CROISSANT, CROISSANT_1_0} & {str(each) for each in claimed}:
@@ -259,7 +259,7 @@ def _sources(document: Members, said: set[str], errors: list[Finding]) -> Iterat
 def _references(value: object, path: str, ids: Mapping[str, str]) -> Iterator[Finding]:
     for at, each in _objects(value, path):
         name = each.get("@id")
-        if name is not None and name not in ids:
+        if name is not None and str(name) not in ids:
             yield Finding(f"{at}.@id", f"There is nothing with the @id {str(name)[:80]}.")
 
 

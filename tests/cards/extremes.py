@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.values import CardFacts, Fact, Grade, Scalar, State, Table, Value
@@ -34,11 +35,13 @@ HOSTILE = {
 }
 
 
+@cache
 def empty_facts() -> CardFacts:
     """A version of which nothing was recorded."""
     return _all(dataset_facts(), State.NOT_RECORDED)
 
 
+@cache
 def facts_in(state: State) -> CardFacts:
     """A version whose every fact is in this state."""
     if state is State.KNOWN:
@@ -55,6 +58,7 @@ def _all(facts: CardFacts, state: State) -> CardFacts:
     return replace(facts, facts=made)
 
 
+@cache
 def told_facts() -> CardFacts:
     """The sample's dataset with fields, terms and places as producers record them."""
     facts = dataset_facts()
@@ -88,11 +92,13 @@ def told_facts() -> CardFacts:
     )
 
 
+@cache
 def facts_of_a_model() -> CardFacts:
     """The sample's model."""
     return model_facts()
 
 
+@cache
 def many_facts() -> CardFacts:
     """A version with 10^5 domains and as many sources."""
     facts = with_rows(
@@ -122,6 +128,7 @@ def many_facts() -> CardFacts:
     )
 
 
+@cache
 def hostile_facts(text: str) -> CardFacts:
     """A version in which somebody wrote this for every text and name that is recorded."""
     facts = told_facts()

@@ -39,6 +39,7 @@ from registry.errors import InvalidInputError, NotVerifiedError
 from tests.audit.conftest import site as site
 from tests.audit.logs import Site
 from tests.cards.extremes import HOSTILE, empty_facts, hostile_facts, many_facts, told_facts
+from tests.cards.spoiling import spoiled
 
 ORIGIN = "lineage-registry/0197a0e2-0000-7000-8000-00000000000a"
 SECRET, STRANGER = bytes(range(32)), bytes(range(1, 33))
@@ -280,6 +281,20 @@ def test_proofs_that_do_not_hold_are_refused_whoever_signs_them(
     with pytest.raises(NotVerifiedError) as caught:
         verify_bundle(resigned(change), KEYS)
     assert said in caught.value.detail
+
+
+def test_anything_anywhere_in_the_proofs_is_refused_whoever_signs_it() -> None:
+    read = json.loads(dict(unpack(bundle()))[PROOFS])
+    for changed in spoiled(read, 100):
+        if changed == read:
+            continue
+        members = dict(unpack(bundle()))
+        try:
+            members[PROOFS] = canonical_json(changed)
+        except InvalidInputError:
+            continue
+        with pytest.raises(NotVerifiedError):
+            verify_bundle(_signed_again(members), KEYS)
 
 
 def test_a_bundle_that_was_only_signed_again_still_holds() -> None:

@@ -40,6 +40,7 @@ from tests.cards.extremes import (
     told_facts,
 )
 from tests.cards.samples import dataset_facts, with_fact, with_rows, without
+from tests.cards.spoiling import spoiled as spoiled_files
 
 URL = "https://registry.example/datasets/corpus/3"
 # rdflib builds what it has deprecated itself; absl logs what is only recommended.
@@ -387,6 +388,12 @@ def test_each_fault_is_found_with_its_path(
 @pytest.mark.parametrize("document", [None, [], "text", 3, {}, {"recordSet": 3, "reg:gaps": "x"}])
 def test_what_is_no_croissant_at_all_is_an_error_and_no_crash(document: object) -> None:
     assert check_croissant(document).errors
+
+
+def test_anything_anywhere_in_a_file_is_found_or_passes_and_never_crashes() -> None:
+    document = json.loads(croissant_bytes(told_facts(), url=URL))
+    reports = [check_croissant(each) for each in spoiled_files(document, 300)]
+    assert sum(bool(report.errors) for report in reports) > 50
 
 
 def _listed(document: dict[str, object], name: str) -> list[Any]:

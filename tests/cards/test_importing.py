@@ -21,6 +21,7 @@ from registry.cards.importing_huggingface import FRONT_LIMIT_BYTES
 from registry.cards.values import CardFacts
 from registry.errors import BodyTooLargeError, InvalidInputError
 from tests.cards.extremes import HOSTILE, declared, empty_facts, hostile_facts, told_facts
+from tests.cards.spoiling import spoiled
 
 WORDS = load_vocabulary()
 FOREIGN: dict[str, Any] = {
@@ -348,3 +349,12 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         import_file(data)
     except InvalidInputError as error:
         assert error.remedy  # noqa: PT017 - both ends are good
+
+
+def test_anything_anywhere_in_a_croissant_file_is_read_or_refused() -> None:
+    written = json.loads(croissant_bytes(told_facts()))
+    for document in (*spoiled(FOREIGN, 300), *spoiled(written, 100)):
+        try:
+            import_file(json.dumps(document).encode())
+        except InvalidInputError as error:
+            assert error.path  # noqa: PT017 - both ends are good
