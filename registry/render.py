@@ -19,7 +19,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import logging
 import re
+import threading
 import traceback
 from datetime import UTC, date, datetime
 from functools import cache
@@ -134,14 +136,39 @@ def pdf_of(page: str, *, identity: str) -> bytes:
     Raises SetupError where WeasyPrint or its libraries are missing.
     Cost: about half a second for a few pages, most of it the first time.
     """
+    return draw_pdf(page, identity=identity)[0]
+
+
+def draw_pdf(page: str, *, identity: str) -> tuple[bytes, tuple[str, ...]]:
+    """As `pdf_of`, and the characters, in order, that no font of this machine has a letter for."""
     weasyprint = _weasyprint()
     document = weasyprint.HTML(
         string=page, url_fetcher=weasyprint.urls.URLFetcher(allowed_protocols=())
     )
     identifier = hashlib.sha256(identity.encode()).digest()[:16]
-    made = document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+    undrawn = _Undrawn()
+    weasyprint.LOGGER.addFilter(undrawn)
+    try:
+        made = document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+    finally:
+        weasyprint.LOGGER.removeFilter(undrawn)
     assert isinstance(made, bytes)
-    return made
+    return made, tuple(sorted(undrawn.found))
+
+
+class _Undrawn(logging.Filter):
+    """Takes what WeasyPrint says of letters that it has not, in this thread, out of its log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self._thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_ours = record.thread == self._thread and str(record.msg).startswith(".notdef")
+        if is_ours and isinstance(record.args, tuple):
+            self.found.add(str(record.args[0]))
+        return not is_ours
 
 
 #: C0 and C1 controls, bidirectional marks, embeddings, overrides and isolates, line and paragraph
@@ -155,6 +182,10 @@ _LINKS = re.compile(r"://|www\.|@|mailto:|xmpp:", re.IGNORECASE)
 _MARKS = re.compile(r"([\\`*_\[\]{}<>|~$!^])")
 
 
+#: What begins a line of its own kind: a rule, a list, an underline, a numbered list.
+_STARTERS = re.compile(r"^([0-9]{1,9}(?=[.)]$)|(?=[-+=#:]))(.)")
+
+
 def _seen(value: object) -> object:
     return visible(value) if type(value) is str else value
 
@@ -162,10 +193,7 @@ def _seen(value: object) -> object:
 def _plain(word: str, is_first: bool) -> str:
     escaped = _MARKS.sub(r"\\\1", word.replace("&", "&amp;")).replace("\\<", "&lt;")
     if is_first:
-        number = re.match(r"^([0-9]+)([.)])", escaped)
-        if number:
-            return f"{number[1]}\\{escaped[number.end(1) :]}"
-        return re.sub(r"^([-+=#:])", r"\\\1", escaped)
+        return _STARTERS.sub(r"\1\\\2", escaped)
     return escaped
 
 

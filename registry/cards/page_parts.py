@@ -1,7 +1,7 @@
 """What the templates of a card are given: a card cut to what a page shows. Pure.
 
 Rules:
-1. A table stands once, under the first question that shows it; others point there.
+1. A table or a statement stands once, under the first question that shows it; others point there.
 2. At most so many rows stand on the page; the rest is attached, and the page says how many.
 3. What was recorded comes as `Said` with `is_recorded`, so that a page can set it apart from ours.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from registry.cards.attachments import INLINE_ROWS, attachments
+from registry.cards.attachments import INLINE_ROWS, long_tables
 from registry.cards.card import Answer, Card, Cell, Gap, Kind
 from registry.cards.charts import chart_of, timeline
 from registry.cards.fact_kinds import Form
@@ -25,6 +25,7 @@ from registry.cards.wording import (
     column_words,
     evidence_words,
     state_words,
+    supplier_words,
 )
 from registry.render import visible
 
@@ -81,12 +82,14 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True)
 class PageCell:
-    """A fact under a question. `shown_at`: the question under which its table stands (rule 1).
+    """A fact under a question. `shown_at`: the question under which it stands already (rule 1).
 
-    `references`: numbers in the list of evidence; `more`: how many others there are.
+    `supplied`: who can supply it, in a sentence. `references`: numbers in the list of evidence;
+    `more`: how many others there are.
     """
 
     cell: Cell
+    supplied: str
     anchor: str
     said: Said
     note: str | None
@@ -100,11 +103,12 @@ class PageCell:
 
 @dataclass(frozen=True, slots=True)
 class PageAnswer:
-    """A question as it stands on the page."""
+    """A question as it stands on the page: what its gap lacks, and its other facts."""
 
     answer: Answer
     anchor: str
     gap: Gap | None
+    missing: tuple[PageCell, ...]
     cells: tuple[PageCell, ...]
 
 
@@ -164,7 +168,10 @@ def page_of(card: Card, *, rows: int = INLINE_ROWS, base_url: str | None = None)
         subject="Model" if about.kind == "model" else "Dataset",
         sections=sections,
         evidence=tuple(made.evidence()),
-        attached=tuple((each.name, each.rows) for each in attachments(card, over=rows)),
+        attached=tuple(
+            (f"{name}.csv", len(table.rows))
+            for name, table in sorted(long_tables(card, over=rows).items())
+        ),
         times=times,
         timeline=timeline(times, "timeline") if card.kind is not Kind.TRAINING_SUMMARY else None,
         grades=tuple((grade.value, GRADE_MEANINGS[grade]) for grade in Grade),
@@ -205,17 +212,27 @@ class _Maker:
                 yield cells[name].kind.title, value
 
     def _answer(self, answer: Answer) -> PageAnswer:
-        cells = tuple(self._cell(answer, cell) for cell in answer.cells)
-        return PageAnswer(answer, _anchor(answer.id), self._gaps.get(answer.id), cells)
+        gap = self._gaps.get(answer.id)
+        lacked = {each.name for each in gap.missing} if gap else set()
+        cells = [self._cell(answer, cell) for cell in answer.cells]
+        return PageAnswer(
+            answer,
+            _anchor(answer.id),
+            gap,
+            tuple(each for each in cells if each.cell.kind.name in lacked),
+            tuple(each for each in cells if each.cell.kind.name not in lacked),
+        )
 
     def _cell(self, answer: Answer, cell: Cell) -> PageCell:
         fact, name = cell.fact, cell.kind.name
-        table, chart, shown_at = None, None, None
+        table, chart = None, None
+        shown_at = None if fact.state is not State.KNOWN else self._shown.get(name)
         if isinstance(fact.value, Table) and fact.value.rows and fact.state is State.KNOWN:
-            shown_at = self._shown.get(name)
+            self._shown.setdefault(name, answer.id)
             if shown_at is None:
-                self._shown[name] = answer.id
                 table, chart = self._table(name, fact.value), chart_of(fact)
+        elif cell.kind.statement is not None and cell.kind.form is Form.TEXT:
+            self._shown.setdefault(name, answer.id)
         is_text = fact.state is State.KNOWN and cell.kind.form in (Form.TEXT, Form.LIST)
         items: tuple[str, ...] = ()
         if isinstance(fact.value, tuple) and len(fact.value) > 1:
@@ -224,6 +241,7 @@ class _Maker:
         references = tuple(self._number(each) for each in fact.evidence[:_REFERENCES])
         return PageCell(
             cell=cell,
+            supplied=supplier_words(fact, cell.kind),
             anchor=f"{_anchor(answer.id)}-{name.replace('.', '-')}",
             said=Said(cell.words, is_text or told),
             note=None if told or fact.note is None else visible(fact.note),

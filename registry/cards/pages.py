@@ -15,13 +15,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from registry.cards.attachments import INLINE_ROWS, Attachment
+from registry.cards.attachments import Attachment
 from registry.cards.attachments import attachments as _attachments
 from registry.cards.card import Card
 from registry.cards.page_parts import CardPage, page_of
 from registry.files import shipped
 from registry.moments import rfc3339
-from registry.render import Markdown, fill, markdown, markdown_environment, page_environment, pdf_of
+from registry.render import (
+    Markdown,
+    draw_pdf,
+    fill,
+    markdown,
+    markdown_environment,
+    page_environment,
+)
 
 #: On paper a table is cut sooner: WeasyPrint takes about 4 ms for each row.
 PRINTED_ROWS = 10
@@ -46,15 +53,24 @@ def as_markdown(card: Card) -> str:
 def as_pdf(card: Card) -> bytes:
     """The page as tagged PDF. Raises SetupError where WeasyPrint or its libraries are missing.
 
-    Cost: one to three seconds; long tables are attached (`attachments(card, over=PRINTED_ROWS)`).
+    Where the fonts of this machine lack letters, the PDF says for how many characters, and which.
+    Cost: one to three seconds, twice that where letters are lacking. What it cuts of long tables
+    is in `attachments`.
     """
     revision = f"{card.revision.number} {card.revision.digest}" if card.revision else "draft"
     identity = f"{card.kind} {card.digest} {revision}"
-    return pdf_of(_html(page_of(card, rows=PRINTED_ROWS)), identity=identity)
+    page = page_of(card, rows=PRINTED_ROWS)
+    made, undrawn = draw_pdf(_html(page), identity=identity)
+    if undrawn:
+        made, _ = draw_pdf(_html(page, undrawn), identity=identity)
+    return made
 
 
-def attachments(card: Card, *, over: int = INLINE_ROWS) -> tuple[Attachment, ...]:
-    """The tables that the page cuts, whole, as CSV; `over=PRINTED_ROWS` for those of the PDF."""
+def attachments(card: Card, *, over: int = PRINTED_ROWS) -> tuple[Attachment, ...]:
+    """The tables that the PDF cuts, and so those that the page does, whole, as CSV.
+
+    `over=attachments.INLINE_ROWS` gives those of the page alone.
+    """
     return _attachments(card, over=over)
 
 
@@ -64,11 +80,12 @@ def isolated(words: str) -> Markdown:
     return Markdown(f"\u2068{escaped}\u2069") if _RIGHT_TO_LEFT.search(words) else escaped
 
 
-def _html(page: CardPage) -> str:
+def _html(page: CardPage, undrawn: tuple[str, ...] = ()) -> str:
     style = (shipped("templates") / "cards" / "style.css").read_text("utf-8")
     values: dict[str, Any] = {
         "page": page,
         "style": style,
+        "undrawn": [f"U+{ord(each):04X}" for each in undrawn],
         "made_at": rfc3339(
             page.card.revision.published_at if page.card.revision else page.card.as_of
         ),

@@ -18,7 +18,7 @@ from registry.cards.summary_catalogue import kind_of
 from registry.errors import PolicyError
 from registry.policy.yaml_file import refuse
 
-_FORM = "docs/cards.md has the form of the file."
+_FORM = "docs/card-questions.md has the form of the file."
 
 
 def check_sheet(kind: Kind, form: SheetForm, file: str) -> None:

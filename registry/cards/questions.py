@@ -164,7 +164,7 @@ def _field(
         home = homes[field.asks[0]]
         clause = _clause(home.questions[field.asks[0]], home)
     else:
-        about = "provider of a general-purpose model"
+        about = "Provider of a general-purpose model"
         clause = Clause(
             f"Template, section {section.number}",
             about,

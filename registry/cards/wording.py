@@ -15,7 +15,8 @@ from typing import Final
 
 from registry.cards.fact_kinds import FactKind, Form
 from registry.cards.values import Evidence, Fact, Grade, Scalar, State, Table
-from registry.render import day, moment, visible
+from registry.render import day, moment
+from registry.render import visible as visible
 
 _STATES: Final[Mapping[State, str]] = {
     State.ZERO: "None (counted)",
@@ -70,6 +71,20 @@ def words_of(fact: Fact, kind: FactKind) -> str:
     if fact.value is None:
         return _STATES[State.NOT_RECORDED]
     return scalar_words(fact.value, is_share=kind.form is Form.SHARE)
+
+
+def supplier_words(fact: Fact, kind: FactKind) -> str:
+    """Who can supply a fact that is missing, in a sentence."""
+    by = kind.supplied_by
+    if fact.state is State.COMPUTING:
+        return "The registry is counting it."
+    if fact.state is State.BEYOND_SCOPE:
+        return "Somebody who may see all of it can ask."
+    if fact.state is State.CONTRADICTED:
+        return f"Settled by {by}."
+    if by == "computed":
+        return "The registry computes it."
+    return f"It is {by}." if by.startswith("computed") else f"Supplied by {by}."
 
 
 def cell_words(value: Scalar | None, column: str = "") -> str:
