@@ -29,6 +29,7 @@ SMALL: dict[str, list[str]] = {
     "certificate": [],
     "decisions": [],
     "erase": [],
+    "cards": ["--small"],
 }
 LARGE: dict[str, list[str]] = {
     "ledger": ["--rows", "100000000"],
@@ -36,6 +37,7 @@ LARGE: dict[str, list[str]] = {
     "scope": ["--large"],
     "audit": ["--large"],
     "erase": ["--large"],
+    "cards": [],
 }
 
 

@@ -1,4 +1,4 @@
-"""Canonical JSON is RFC 8785's: its published vectors, and any value against a slow reading of it."""
+"""Canonical JSON is RFC 8785's: its published vectors, and doubles against a slow reading of it."""
 
 from __future__ import annotations
 

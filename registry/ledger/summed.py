@@ -34,7 +34,7 @@ TEXTS = (
     "collected_month",
     "source",
 )
-NUMBERS = ("bytes", "tokens")
+NUMBERS = ("bytes", "tokens", "milliseconds")
 MIXED = "(mixed)"
 ABSENT = np.iinfo(np.int64).min
 

@@ -56,23 +56,29 @@ SOURCE = "source"
 PAIR = "\t"
 PAIRS = (("modality", SOURCE), ("modality", "source_domain"))
 VALUES_LIMIT = 1_000
+_LONGEST_SECONDS = 1e9
 DOMAINS_LIMIT = 20_000
 #: The recorded column that a summed one is made of, where the names differ.
-_MADE_OF = {"source_domain": "source_uri", "collected_month": "collected_at"}
+_MADE_OF = {
+    "source_domain": "source_uri",
+    "collected_month": "collected_at",
+    "milliseconds": "duration_seconds",
+}
 _COLUMNS = tuple(name for name in TEXTS if name != SOURCE)
-_RECORDED = [*(_MADE_OF.get(name, name) for name in _COLUMNS), *NUMBERS]
+_RECORDED = [_MADE_OF.get(name, name) for name in (*_COLUMNS, *NUMBERS)]
 _sum = table_of(BatchSum)
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Examples, bytes and tokens of one value of one dimension; None: nobody recorded them."""
+    """Examples of one value of one dimension, and their numbers; None: nobody recorded them."""
 
     dimension: str
     value: str
     examples: int
     bytes: int | None
     tokens: int | None
+    milliseconds: int | None = None
 
 
 def columns_name(number: int) -> str:
@@ -139,10 +145,10 @@ def _recorded(ledger: Ledger, node: BatchNode, rows: int) -> Summed:
             for piece, at in _pieces(part, name, ordinals, domains):
                 texts[name].put(at, piece)
         for name in NUMBERS:
-            column = part.column(name)
+            column = part.column(_MADE_OF.get(name, name))
             if column.null_count < len(column):
                 known = numbers.setdefault(name, np.full(rows, ABSENT))
-                known[ordinals] = column.fill_null(ABSENT).to_numpy()
+                known[ordinals] = _whole(name, column)
     done = {name: builder.done() for name, builder in texts.items()}
     return Summed(rows, {n: text for n, text in done.items() if text is not None}, numbers)
 
@@ -189,6 +195,18 @@ def _renamed(column: pa.DictionaryArray, rename: Callable[[str], str | None]) ->
     return pa.DictionaryArray.from_arrays(column.indices, names)
 
 
+def _whole(name: str, column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """A recorded number of each row as int64; seconds as whole milliseconds."""
+    if name != "milliseconds":
+        found: npt.NDArray[np.int64] = column.fill_null(ABSENT).to_numpy()
+        return found
+    seconds = column.to_numpy()
+    is_known = np.isfinite(seconds) & (np.abs(seconds) < _LONGEST_SECONDS)
+    return np.where(is_known, np.rint(np.where(is_known, seconds, 0) * 1_000), ABSENT).astype(
+        np.int64
+    )
+
+
 def _months(moments: pa.Array) -> pa.DictionaryArray:
     """The months of moments, as `2026-03`; there are few, however many rows."""
     months = moments.to_numpy(False).astype("datetime64[M]").astype(np.int64)
@@ -223,14 +241,14 @@ def _gathered(ledger: Ledger, part: MapNode, rows: int) -> Summed | None:
 def sums_of(columns: Summed) -> Iterator[Sum]:
     """The sums of a batch's columns: all of them, and by each value of each dimension."""
     whole = Texts(np.full(columns.rows, -1, np.int32), ())
-    total = next(_counted("total", whole, columns), Sum("total", "", 0, 0, 0))
+    total = next(_counted("total", whole, columns), Sum("total", "", 0, 0, 0, 0))
     yield total
     for name in TEXTS:
         text = columns.texts.get(name)
         if text is not None:
             yield from _limited(_counted(name, text, columns))
         elif columns.rows:
-            yield Sum(name, NOT_RECORDED, total.examples, total.bytes, total.tokens)
+            yield replace(total, dimension=name, value=NOT_RECORDED)
     for first, second in PAIRS:
         pair = _paired(columns.texts.get(first), columns.texts.get(second), columns.rows)
         if pair is not None:
@@ -257,8 +275,7 @@ def _counted(name: str, text: Texts, columns: Summed) -> Iterator[Sum]:
     counts = np.bincount(places, minlength=len(values))
     added = {n: _added(places, columns.numbers.get(n), counts) for n in NUMBERS}
     for place in np.flatnonzero(counts).tolist():
-        bytes_, tokens = (added[n][place] for n in NUMBERS)
-        yield Sum(name, values[place], int(counts[place]), bytes_, tokens)
+        yield Sum(name, values[place], int(counts[place]), *(added[n][place] for n in NUMBERS))
 
 
 def _added(
@@ -289,8 +306,8 @@ def _limited(counted: Iterable[Sum]) -> Iterator[Sum]:
     yield from sums[:limit]
     rest = sums[limit:]
     if rest:
-        bytes_, tokens = (_together([getattr(each, name) for each in rest]) for name in NUMBERS)
-        yield Sum(dimension, OTHERS, sum(each.examples for each in rest), bytes_, tokens)
+        numbers = (_together([getattr(each, name) for each in rest]) for name in NUMBERS)
+        yield Sum(dimension, OTHERS, sum(each.examples for each in rest), *numbers)
 
 
 def _together(numbers: Sequence[int | None]) -> int | None:
@@ -312,6 +329,7 @@ def store_sums(session: Session, number: int, sums: list[Sum]) -> None:
                 "examples": item.examples,
                 "bytes": item.bytes,
                 "tokens": item.tokens,
+                "milliseconds": item.milliseconds,
             }
             for item in sums
         ],

@@ -133,3 +133,4 @@ class BatchSum(SQLModel, table=True):
     examples: int = Field(sa_column=Column(BigInteger, nullable=False))
     bytes: int | None = Field(sa_column=Column(BigInteger))
     tokens: int | None = Field(sa_column=Column(BigInteger))
+    milliseconds: int | None = Field(default=None, sa_column=Column(BigInteger))

@@ -335,9 +335,6 @@ def holds_on(
     `held_subjects`. Cost: in proportion to the holds in force, plus one query for each version that
     is held of these batches' datasets.
     """
-    wanted = sorted(set(batches))
-    datasets = _datasets_of(session, wanted)
-    aliases = Aliases(session)
     query = (
         select(_hold.c.id, _hold.c.ground, _hold.c.matter, _item)
         .join(_item, _item.c.hold_id == _hold.c.id)
@@ -345,6 +342,10 @@ def holds_on(
         .order_by(_hold.c.id, _item.c.position)
     )
     rows = session.execute(query).all()
+    if not rows:
+        return []
+    datasets = _datasets_of(session, sorted(set(batches)))
+    aliases = Aliases(session)
     aliases.learn({*datasets.values(), *(row.dataset_id for row in rows if row.dataset_id)})
     goes_by = {number: aliases.canonical.get(key, key) for number, key in datasets.items()}
     found: list[Held] = []

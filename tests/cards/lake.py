@@ -83,6 +83,7 @@ def books() -> pa.Table:
             "modality": ["text"] * 3 + ["image"],
             "split": ["train"] * 4,
             "bytes": pa.array([1_000] * 4, pa.int64()),
+            "duration_seconds": [900.0, 900.0, 1_800.0, None],
             "collected_at": pa.array([1_705_276_800_000_000] * 4, pa.timestamp("us", "UTC")),
         }
     )
@@ -90,7 +91,13 @@ def books() -> pa.Table:
 
 def seeds() -> pa.Table:
     """Two prompts of our own."""
-    return pa.table({"example_id": ["seed-0", "seed-1"], "modality": ["text"] * 2})
+    return pa.table(
+        {
+            "example_id": ["seed-0", "seed-1"],
+            "modality": ["text"] * 2,
+            "duration_seconds": [900.0, 900.0],
+        }
+    )
 
 
 def told(

@@ -90,6 +90,16 @@ def test_amounts_are_by_split_modality_and_language(corpus: CardFacts) -> None:
     assert rows(corpus, "quantity.by_language")[-1][0] == NOT_RECORDED
 
 
+def test_hours_are_those_of_the_batches_that_recorded_how_long_their_examples_last(
+    lake: House, corpus: CardFacts
+) -> None:
+    assert corpus["quantity.hours"].state is State.NOT_RECORDED
+    # One chapter does not say how long it is, so the batch as a whole does not either.
+    assert facts_of(lake, "books")["quantity.hours"].state is State.NOT_RECORDED
+    hours = facts_of(lake, "seeds")["quantity.hours"]
+    assert (hours.value, hours.grade) == (0.5, Grade.ASSERTED)
+
+
 def test_the_terms_are_those_of_the_rights_room(lake: House, corpus: CardFacts) -> None:
     licenses = lake.policies.current().licenses
     with lake.database.read() as session:

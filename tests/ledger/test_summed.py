@@ -165,7 +165,7 @@ def test_pairs_of_values_are_counted_one_by_one(
 
 
 def test_a_batch_of_nothing_has_a_total_of_nothing() -> None:
-    assert list(sums_of(Summed(0, {}, {}))) == [Sum("total", "", 0, 0, 0)]
+    assert list(sums_of(Summed(0, {}, {}))) == [Sum("total", "", 0, 0, 0, 0)]
 
 
 @given(some_rows, st.sets(st.integers(0, 14)))

@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ from registry.cards.facts.making import (
     not_recorded,
     table,
 )
-from registry.cards.facts.world import BatchRow, World, batches_basis
+from registry.cards.facts.world import World, batches_basis
 from registry.cards.values import Evidence, EvidenceKind, Fact, Grade, State
 from registry.moments import from_micros
 from registry.policy.facts import BatchFacts
@@ -51,10 +51,9 @@ _UNSETTLED = (ViolationState.OPEN.value, ViolationState.ACKNOWLEDGED.value)
 
 
 def duty_facts(session: Session, world: World, now: datetime) -> Iterator[Fact]:
-    """Holds, violations, purposes and decisions."""
+    """Holds, violations and decisions."""
     yield _holds(session, world, now)
     yield _violations(session, world)
-    yield _purposes(world)
     yield _decisions(session, world)
 
 
@@ -107,10 +106,10 @@ def _violations(session: Session, world: World) -> Fact:
     return table("rights.violations", rows, Grade.MEASURED, on)
 
 
-def purposes_of(rows: Iterable[BatchRow]) -> set[str]:
-    """The purposes that the producers of these batches named."""
+def purposes_of(world: World) -> set[str]:
+    """The purposes that the producers of the batches named."""
     named: set[str] = set()
-    for text in {row.purposes for row in rows if row.purposes}:
+    for text in world.purposes:
         try:
             found = msgspec.json.decode(text)
         except msgspec.MsgspecError:
@@ -119,9 +118,10 @@ def purposes_of(rows: Iterable[BatchRow]) -> set[str]:
     return named
 
 
-def _purposes(world: World) -> Fact:
+def purposes_fact(world: World) -> Fact:
+    """The purposes that the batches were collected for."""
     said = [row for row in world.everything if row.purposes]
-    named = purposes_of(said)
+    named = purposes_of(world)
     if not named:
         return not_recorded("purposes.asserted", None, world.of_everything)
     return known("purposes.asserted", tuple(sorted(named)), Grade.ASSERTED, batches_basis(said))

@@ -43,7 +43,7 @@ _ASSERTED = Grade.ASSERTED
 
 
 def identity_facts(session: Session, world: World, facets: Facets) -> Iterator[Fact]:
-    """The facts named `identity.…`, and how many batches and files there are."""
+    """The facts named `identity.…`, but for where it lies."""
     said, target = dataset_facts(payloads_of(facets.own)), world.target
     documented = facets.basis("documentation")
     yield known_or_not("identity.description", said.description or None, _ASSERTED, documented)
@@ -62,7 +62,6 @@ def identity_facts(session: Session, world: World, facets: Facets) -> Iterator[F
     yield _said("identity.owners", facets, "ownership", _owners(facets))
     tags = facets.basis("tags")
     yield known_or_not("identity.tags", said.tags or None, _ASSERTED, tags)
-    yield from _storage(session, world)
     yield _availability(said, facets)
     if facets.current is None:
         yield not_recorded("identity.newer_version")
@@ -104,8 +103,8 @@ class _Files:
     counted: int = 0
 
 
-def _storage(session: Session, world: World) -> Iterator[Fact]:
-    """Where the files of the batches lie, by the scheme of their addresses and their region."""
+def storage_facts(session: Session, world: World) -> Iterator[Fact]:
+    """Where the files of the batches lie, how many there are, and what protects them."""
     wanted = [(row.number,) for row in world.members]
     places: dict[tuple[str, str | None], _Files] = {}
     for region, beginning, *numbers in select_by_rows(session, _FILES, _NUMBER, wanted):

@@ -12,16 +12,21 @@ Rules (decision 0012):
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlmodel import Session
 
-from registry.cards.facts.preparation import Generated, read_generated
+from registry.cards.facts.preparation import Generated, Step, read_generated, read_steps
+from registry.cards.facts.rights import summed_licenses
 from registry.cards.facts.rollup import Rollup, roll_up
+from registry.cards.facts.settled import settled_facts
+from registry.cards.facts.sight import Sight
 from registry.cards.facts.sources import Sources, read_sources
 from registry.cards.facts.world import Parts, Target, World, read_world
+from registry.cards.values import Fact
+from registry.catalog.scope import EVERYTHING
 from registry.policy.kept import Kept, Span
 from registry.policy.watched import WATCHED
 from registry.storage.revisions import missing_triggers, read_revision
@@ -34,21 +39,36 @@ _EVER = Span(datetime(2000, 1, 1, tzinfo=UTC), None)
 
 @dataclass(frozen=True)
 class Ground:
-    """What most facts of a version are made of: its batches, their sums, where they entered."""
+    """What most facts of a version are made of: its batches, their sums, where they entered.
+
+    `texts`: the licences that the sums of batches name whose licence nobody verified.
+    `settled`: the facts that follow from nothing else, for who sees everything.
+    """
 
     world: World
     rollup: Rollup
     sources: Sources
     generated: tuple[Generated, ...]
+    steps: tuple[Step, ...]
+    texts: frozenset[str]
+    settled: tuple[Fact, ...]
+
+    def settle(self, session: Session, sight: Sight) -> Iterator[Fact]:
+        """The same facts as `settled`, for somebody who does not see everything."""
+        parts = (self.world, self.rollup, self.sources, self.generated)
+        return settled_facts(session, *parts, sight)
 
 
 def read_ground(session: Session, parts: Parts, target: Target) -> Ground:
     """The ground of a version, read now."""
     world = read_world(session, parts, target)
     rollup = roll_up(session, world.members)
-    return Ground(
-        world, rollup, read_sources(session, world, rollup), read_generated(session, world)
-    )
+    sources = read_sources(session, world, rollup)
+    generated = read_generated(session, world)
+    sight = Sight(session, EVERYTHING)
+    settled = tuple(settled_facts(session, world, rollup, sources, generated, sight))
+    texts = summed_licenses(session, world)
+    return Ground(world, rollup, sources, generated, read_steps(world), texts, settled)
 
 
 class GroundKeeper:

@@ -90,14 +90,13 @@ def lineage_facts(
     """The facts named `lineage.…`, and the training runs that read the version."""
     made = _downstream(session, world)
     sight.learn({*(each.dataset_id for each in made), *(each.model_id for each in generated)})
-    yield _upstream(session, world, sight)
     yield _datasets(world, made, sight)
     yield _models(world, made, sight)
     yield _training(session, world, made, sight)
     yield _loops(session, world, generated, sight)
 
 
-def _upstream(session: Session, world: World, sight: Sight) -> Fact:
+def upstream_fact(session: Session, world: World, sight: Sight) -> Fact:
     """Every dataset behind the version: the versions of it that were read, and its examples."""
     name = "lineage.upstream"
     if not world.everything:

@@ -64,7 +64,7 @@ def _controller(
     session: Session, world: World, purposes: Purposes, shares: Sequence[Any]
 ) -> Iterator[Fact]:
     listed = [each for each in list_activities(session) if not each.retired]
-    named = purposes_of(world.everything)
+    named = purposes_of(world)
     covering = {name for each in named for name in _covering(purposes, each)}
     shared = {row.activity_id for row in shares}
     mine = [

@@ -137,12 +137,10 @@ def consent_facts(
 ) -> Iterator[Fact]:
     """Consent by purpose and status, how far it reaches, and the notices that were given."""
     names = ("rights.consent", "rights.consent_coverage", "rights.notices")
-    linked = [row for row in world.entries if row.subjects]
+    linked = world.linked
     on = batches_basis(linked) if linked else world.of_entries
     links = sum(row.subjects or 0 for row in linked)
-    rests = any(
-        world.said(row, "legal_basis", row.legal_basis) == CONSENT for row in world.everything
-    )
+    rests = CONSENT in world.legal_bases
     if not links:
         for name in names:
             yield _nobody(name, world, rests, on)
@@ -203,7 +201,7 @@ def _consent(
         told = Said(row.purpose, status, from_micros(row.at), row.id, ends)
         said.setdefault(persons.keys[bytes(row.subject_key)], []).append(told)
     recorded = {row.purpose for row in events if row.purpose in purposes}
-    wanted = {name for name in purposes_of(world.everything) if name in purposes}
+    wanted = {name for name in purposes_of(world) if name in purposes}
     rows: list[Row] = []
     for purpose in sorted(wanted | recorded):
         counts = Counter(

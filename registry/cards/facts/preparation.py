@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 
 from sqlmodel import Session
 
-from registry.cards.facts.making import Row, known, not_recorded, table
+from registry.cards.facts.making import Basis, Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT, day
 from registry.cards.facts.sight import BEYOND, Sight
 from registry.cards.facts.sources import Sources
@@ -50,7 +51,7 @@ _ONE_TO_ONE = frozenset({Role.KEPT.value, Role.TRANSFORMED.value})
 
 
 @dataclass
-class _Step:
+class Step:
     """A job that wrote a dataset, with its batches (rule 1)."""
 
     dataset: str
@@ -61,11 +62,27 @@ class _Step:
     inputs: dict[int, None] = field(default_factory=dict)
     roles: set[str] = field(default_factory=set)
     unmapped: bool = False
+    rows_in: int | None = None
 
     @cached_property
     def last(self) -> BatchRow:
         """The batch that was written last."""
         return max(self.batches, key=lambda row: row.wins)
+
+    @cached_property
+    def rows_out(self) -> int | None:
+        """The rows of its batches; None where one does not say how many it has."""
+        return _added(row.rows for row in self.batches)
+
+    @cached_property
+    def runs(self) -> int:
+        """How many runs it had."""
+        return len({bytes(row.run_id) for row in self.batches})
+
+    @cached_property
+    def basis(self) -> Basis:
+        """Its batches and the events that told of them, as evidence."""
+        return batches_basis(self.batches)
 
     @property
     def order(self) -> tuple[int, int, str, str]:
@@ -84,9 +101,10 @@ class Generated:
     batches: tuple[BatchRow, ...]
 
 
-def preparation_facts(session: Session, world: World, sight: Sight) -> Iterator[Fact]:
-    """The facts named `preparation.…`, and the share of duplicates that were dropped."""
-    steps = _steps(world)
+def preparation_facts(
+    session: Session, world: World, steps: Sequence[Step], sight: Sight
+) -> Iterator[Fact]:
+    """The facts named `preparation.…`."""
     jobs = _facets_of_jobs(session, world)
     seen = [step for step in steps if sight.sees(step.dataset_id)]
     hidden = len(steps) - len(seen)
@@ -107,13 +125,12 @@ def preparation_facts(session: Session, world: World, sight: Sight) -> Iterator[
         yield _unrecorded(world, seen, hidden)
         filters = [(row[2], *row[7:]) for row in rows if row[9]]
         yield table("preparation.filters", filters[:ROWS_LIMIT], Grade.ASSERTED, on, note=note)
-    yield _duplicates(session, world)
 
 
-def _steps(world: World) -> list[_Step]:
+def read_steps(world: World) -> tuple[Step, ...]:
     """The steps, first to last (rule 1)."""
     depths: dict[int, int] = {}
-    found: dict[tuple[bytes, str | None], _Step] = {}
+    found: dict[tuple[bytes, str | None], Step] = {}
     for number in world.steps.order:
         row, node = world.batches.get(number), world.steps.nodes[number]
         sources = world.steps.sources(number)
@@ -122,7 +139,7 @@ def _steps(world: World) -> list[_Step]:
         if row is None:
             continue
         key = (bytes(row.dataset_id), world.job_name(row))
-        step = found.setdefault(key, _Step(world.dataset_name(row), *key))
+        step = found.setdefault(key, Step(world.dataset_name(row), *key))
         step.depth = max(step.depth, depth)
         step.batches.append(row)
         step.unmapped |= number in world.steps.unmapped or bool(world.steps.owed.get(number))
@@ -130,19 +147,22 @@ def _steps(world: World) -> list[_Step]:
             step.roles.add(part.role)
             if part.role != Role.LABELLED:
                 step.inputs.update(dict.fromkeys(each for each, _, _ in part.inputs))
-    return sorted(found.values(), key=lambda step: step.order)
+    for step in found.values():
+        if step.inputs and not step.unmapped:
+            read = (world.batches.get(number) for number in step.inputs)
+            step.rows_in = _added(None if row is None else row.rows for row in read)
+    return tuple(sorted(found.values(), key=lambda step: step.order))
 
 
-def _row(place: int, world: World, step: _Step, jobs: Mapping[bytes, str]) -> Row:
+def _row(place: int, world: World, step: Step, jobs: Mapping[bytes, str]) -> Row:
     node = world.steps.nodes[step.last.number]
-    runs = {bytes(row.run_id) for row in step.batches}
     run = uuid_text(bytes(step.last.run_id))
-    rows_in, rows_out = _rows_in(world, step), _added(row.rows for row in step.batches)
+    rows_in, rows_out = step.rows_in, step.rows_out
     return (
         place,
         step.dataset,
         step.job,
-        run if len(runs) == 1 else f"{run} and {len(runs) - 1} more",
+        run if step.runs == 1 else f"{run} and {step.runs - 1} more",
         from_micros(step.last.effective_at),
         jobs.get(job_id(node.job_namespace, node.job)),
         ", ".join(sorted(step.roles)) or None,
@@ -150,13 +170,6 @@ def _row(place: int, world: World, step: _Step, jobs: Mapping[bytes, str]) -> Ro
         rows_out,
         _dropped(step, rows_in, rows_out),
     )
-
-
-def _rows_in(world: World, step: _Step) -> int | None:
-    if step.unmapped or not step.inputs:
-        return None
-    read = [world.batches.get(number) for number in step.inputs]
-    return _added(None if row is None else row.rows for row in read)
 
 
 def _added(numbers: Iterator[int | None]) -> int | None:
@@ -169,27 +182,26 @@ def _added(numbers: Iterator[int | None]) -> int | None:
     return total
 
 
-def _dropped(step: _Step, rows_in: int | None, rows_out: int | None) -> int | None:
+def _dropped(step: Step, rows_in: int | None, rows_out: int | None) -> int | None:
     """How many rows in have no row out (rule 2); None where that cannot be said by counts."""
     if rows_in is None or rows_out is None or not step.roles <= _ONE_TO_ONE:
         return None
     return rows_in - rows_out if rows_out <= rows_in else None
 
 
-def _unrecorded(world: World, seen: Sequence[_Step], hidden: int) -> Fact:
+def _unrecorded(world: World, seen: Sequence[Step], hidden: int) -> Fact:
     reason = "its runs read data, and no row map says which rows they took"
-    rows: list[Row] = [(step.dataset, step.job, reason) for step in seen if step.unmapped]
+    unmapped = [step for step in seen if step.unmapped]
+    rows: list[Row] = [(step.dataset, step.job, reason) for step in unmapped]
     name = "preparation.unrecorded"
     note = f"{hidden} steps lie beyond your scope." if hidden else None
-    some = [row for step in seen if step.unmapped for row in step.batches]
-    on = batches_basis(some) if some else world.of_everything
+    on = reduce(or_, (step.basis for step in unmapped)) if unmapped else world.of_everything
     return table(name, rows[:ROWS_LIMIT], Grade.MEASURED, on, note=note)
 
 
 def _facets_of_jobs(session: Session, world: World) -> dict[bytes, str]:
     """Where the code of each job lies (rule 4)."""
-    nodes = (world.steps.nodes[row.number] for row in world.everything)
-    ids = {job_id(node.job_namespace, node.job) for node in nodes if node.job}
+    ids = {job_id(*job) for job in world.jobs}
     found: dict[bytes, str] = {}
     for key, facets in facets_kept(session, "job", sorted(ids)).items():
         code = _code(facets.get("sourceCodeLocation"))
@@ -207,7 +219,7 @@ def _code(facet: KeptFacet | None) -> str | None:
     return f"{url} at {version}" if isinstance(version, str) else url
 
 
-def _duplicates(session: Session, world: World) -> Fact:
+def duplicates_fact(session: Session, world: World) -> Fact:
     """The share of rows that were left out because others were the same."""
     name = "quality.duplicate_share"
     numbers = [(row.number,) for row in world.everything]
@@ -293,9 +305,9 @@ def _synthetic_share(world: World, sources: Sources) -> Fact:
 def crawl_fact(session: Session, world: World, sight: Sight) -> Fact:
     """The crawls: batches that were crawled, by job, with the agent that the run named."""
     name = "origin.crawls"
-    crawled = [row for row in world.entries if world.kind_of(row) == "crawled"]
+    crawled = world.crawled
     if not crawled:
-        if any(world.kind_of(row) is None for row in world.entries) or not world.entries:
+        if not world.says_every_kind:
             return not_recorded(name, "Some of its batches do not say their kind of origin.")
         return table(name, [], Grade.ASSERTED, world.of_entries)
     agents = _agents(session, crawled)

@@ -184,7 +184,7 @@ def _statistics(facet: _Facet) -> Iterator[Row]:
 def _annotation(world: World, kept: Facets, own: Iterable[_Facet], sight: Sight) -> Iterator[Fact]:
     """How labelling was done (rule 1)."""
     said = list(own)
-    names = {bytes(row.dataset_id): world.dataset_name(row) for row in world.everything}
+    names = {key: world.dataset_name(rows[0]) for key, rows in world.by_dataset.items()}
     told = {each.kept.wins for each in said}
     for key, facets in sorted(kept.of.items()):
         facet = facets.get(QUALITY)

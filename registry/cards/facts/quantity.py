@@ -16,6 +16,8 @@ from registry.cards.facts.rollup import Rollup, is_open, shares_fact
 from registry.cards.facts.world import World
 from registry.cards.values import Fact, Grade
 
+_HOUR_MILLISECONDS = 3_600_000
+
 
 def quantity_facts(world: World, rollup: Rollup) -> Iterator[Fact]:
     """The facts named `quantity.…`, but for batches and files."""
@@ -24,7 +26,8 @@ def quantity_facts(world: World, rollup: Rollup) -> Iterator[Fact]:
     total = rollup.total
     yield _added("quantity.bytes", world, rollup, total.bytes, total.of_bytes)
     yield _added("quantity.tokens", world, rollup, total.tokens, total.of_tokens)
-    yield not_recorded("quantity.hours")
+    hours = round(total.milliseconds / _HOUR_MILLISECONDS, 6)
+    yield _added("quantity.hours", world, rollup, hours, total.of_milliseconds)
     for dimension in ("split", "modality", "language"):
         yield shares_fact(f"quantity.by_{dimension}", rollup, dimension, world.of_sums)
 
@@ -52,7 +55,7 @@ def _erased(world: World) -> Fact:
     return known("quantity.erased", erased, Grade.MEASURED, world.of_sums)
 
 
-def _added(name: str, world: World, rollup: Rollup, value: int, batches: int) -> Fact:
+def _added(name: str, world: World, rollup: Rollup, value: float, batches: int) -> Fact:
     """What was recorded of each example, added up (rule 2)."""
     on = world.of_sums
     waiting = is_open(name, rollup, on)

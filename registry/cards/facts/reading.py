@@ -23,16 +23,10 @@ from registry.cards.facts.identity import identity_facts
 from registry.cards.facts.keeping import Ground, GroundKeeper
 from registry.cards.facts.lineage import lineage_facts
 from registry.cards.facts.log import log_facts, placed
-from registry.cards.facts.origin import origin_facts
 from registry.cards.facts.people import people_facts
-from registry.cards.facts.personal import consent_facts, personal_facts
-from registry.cards.facts.preparation import (
-    crawl_fact,
-    preparation_facts,
-    synthetic_facts,
-)
+from registry.cards.facts.personal import consent_facts
+from registry.cards.facts.preparation import crawl_fact, preparation_facts
 from registry.cards.facts.quality import quality_facts
-from registry.cards.facts.quantity import quantity_facts
 from registry.cards.facts.rights import rights_facts
 from registry.cards.facts.sight import Sight
 from registry.cards.facts.world import Parts, World, find_target, read_facets
@@ -60,7 +54,7 @@ def read_facts(
     ground = (keeper or GroundKeeper()).read(session, parts, target)
     world = ground.world
     sight = Sight(session, scope)
-    sight.learn(node.dataset_id for node in world.steps.nodes.values())
+    sight.learn(world.by_dataset)
     read = _facts(session, parts, ground, sight, now)
     made = placed(session, sight.cut(read, _things(world, scope)))
     facts = {fact.name: fact for fact in (*made, *log_facts(session, made))}
@@ -86,24 +80,22 @@ def _facts(
     session: Session, parts: Parts, ground: Ground, sight: Sight, now: datetime
 ) -> Iterator[Fact]:
     """Every fact but those of the log itself."""
-    policies = parts.policies
-    world, rollup, sources = ground.world, ground.rollup, ground.sources
-    generated = ground.generated
+    policies, world = parts.policies, ground.world
     facets = read_facets(session, world)
+    if sight.is_everything:
+        yield from ground.settled
+    else:
+        yield from ground.settle(session, sight)
     yield from identity_facts(session, world, facets)
-    yield from quantity_facts(world, rollup)
-    yield from origin_facts(world, sources, sight)
     yield crawl_fact(session, world, sight)
-    yield from rights_facts(session, world, facets, policies.licenses, sources, sight)
+    yield from rights_facts(session, world, facets, policies.licenses, ground.texts, sight)
     yield from duty_facts(session, world, now)
     yield from retention_facts(session, world, policies, now)
     yield policy_fact(policies)
     yield from people_facts(session, world, policies.purposes, now)
-    yield from preparation_facts(session, world, sight)
-    yield from synthetic_facts(world, sources, generated, sight)
-    yield from quality_facts(session, world, facets, rollup, sight)
-    yield from personal_facts(world, sources)
+    yield from preparation_facts(session, world, ground.steps, sight)
+    yield from quality_facts(session, world, facets, ground.rollup, sight)
     yield from consent_facts(session, world, parts.ledger, policies.purposes, now)
     yield from erasure_facts(session, world, sight)
-    yield from lineage_facts(session, world, generated, sight)
+    yield from lineage_facts(session, world, ground.generated, sight)
     yield from declared_facts(session, world.target, now)

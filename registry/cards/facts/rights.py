@@ -13,16 +13,16 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
 from typing import Any
 
 from sqlmodel import Session
 
 from registry.cards.facts.making import Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
-from registry.cards.facts.rollup import NO_SHARE, Rollup, Share, is_open, roll_up, shares_of
+from registry.cards.facts.rollup import NO_SHARE, Rollup, is_open, roll_up, shares_of
 from registry.cards.facts.sight import BEYOND, Sight
 from registry.cards.facts.sources import Sources
 from registry.cards.facts.world import BatchRow, Facets, World, batches_basis
@@ -63,30 +63,34 @@ class Said:
         return self.of_run.get(row.number) or self.of_dataset.get(bytes(row.dataset_id), {})
 
 
-def rights_facts(
-    session: Session,
-    world: World,
-    facets: Facets,
-    licenses: Licenses,
-    sources: Sources,
-    sight: Sight,
-) -> Iterator[Fact]:
-    """The facts named `rights.…` that follow from batches and facets."""
-    said = _read_said(session, world, facets)
+def counted_rights(session: Session, world: World, sources: Sources) -> Iterator[Fact]:
+    """Licences, legal bases and special conditions, which follow from batches and sums alone."""
     yield _licenses(session, world, sources.rollup)
-    yield from _terms(session, world, licenses, said)
-    yield _opt_out(world, said, sight)
     on = world.of_entries
     grade = world.grade_of(world.entries, "legal_basis")
     bases = sources.by(lambda row: world.said(row, "legal_basis", row.legal_basis))
     waiting = sources.waiting("rights.legal_bases", on)
     yield waiting or shares_of("rights.legal_bases", sources.rollup, bases, on, grade)
-    conditions = {row.special_category_condition for row in world.everything} - {None}
+    conditions = {row.special_category_condition for row in world.everything}
     named = tuple(sorted(each for each in conditions if each))
     if named:
         yield known("rights.special_conditions", named, Grade.ASSERTED, world.of_everything)
     else:
         yield not_recorded("rights.special_conditions", None, world.of_everything)
+
+
+def rights_facts(
+    session: Session,
+    world: World,
+    facets: Facets,
+    licenses: Licenses,
+    texts: frozenset[str],
+    sight: Sight,
+) -> Iterator[Fact]:
+    """The terms in force, reservations and contracts, which follow from facets and policies too."""
+    said = _read_said(session, world, facets)
+    yield from _terms(session, world, licenses, texts, said)
+    yield _opt_out(world, said, sight)
     yield _contracts(world, said, sight)
 
 
@@ -119,50 +123,57 @@ def _licenses(session: Session, world: World, rollup: Rollup) -> Fact:
     for text, rows in by_text.items():
         more = roll_up(session, rows)
         whole = sum((each.example_count or 0 for each in more.uncounted), 0)
-        told = Share(whole, 0, 0, 0, 0, len(more.uncounted))
+        told = replace(NO_SHARE, examples=whole, batches=len(more.uncounted))
         shares[text] = shares.get(text, NO_SHARE) + more.total + told
     on = world.of_sums | batches_basis(verified)
     return shares_of(name, rollup, shares, on, world.grade_of(world.members, "license"))
 
 
-def _texts(world: World, said: Said, row: BatchRow) -> set[str]:
+def _texts(row: BatchRow, said: Said) -> set[str]:
     """The licences that bind a batch by what was said of it as a whole."""
-    checked = world.verified.get(row.number, {}).get("license")
-    if checked is not None:
-        return {checked.value}
     named = (row.license, said.of(row).get("license"))
     return {text for text in named if isinstance(text, str) and text.strip()}
 
 
-def _terms(session: Session, world: World, licenses: Licenses, said: Said) -> Iterator[Fact]:
+def summed_licenses(session: Session, world: World) -> frozenset[str]:
+    """The licences of examples in batches whose licence nobody verified."""
+    looked = (row for rows in world.licensed.values() for row in rows if row.is_bound)
+    numbers = [(row.number,) for row in looked]
+    found = select_by_rows(session, _LICENSES, _NUMBER, numbers)
+    return frozenset(value for value, _ in found if value)
+
+
+def _terms(
+    session: Session, world: World, licenses: Licenses, summed: frozenset[str], said: Said
+) -> Iterator[Fact]:
     """The terms in force and their conflicts (rules 2 and 4)."""
     if not world.members:
         yield not_recorded("rights.effective_terms", "No batch of it is recorded.")
         yield not_recorded("rights.conflicts", "No batch of it is recorded.")
         return
-    verified: set[str] = set()
-    texts: set[str] = set()
+    checked = (facts.get("license") for facts in world.verified.values())
+    verified = {each.value for each in checked if each is not None}
+    texts = set(summed)
     unsaid: list[BatchRow] = []
-    for row in world.everything:
-        own = _texts(world, said, row)
-        is_verified = "license" in world.verified.get(row.number, {})
-        (verified if is_verified else texts).update(own)
-        if not own and not world.steps.sources(row.number):
-            unsaid.append(row)
-    looked = [r for r in world.everything if "license" not in world.verified.get(r.number, {})]
-    numbers = [(row.number,) for row in looked if row.is_bound]
-    found = select_by_rows(session, _LICENSES, _NUMBER, numbers)
-    texts |= {value for value, _ in found if value}
+    for (_, _, is_source), rows in world.licensed.items():
+        for row in _apart(rows, said):
+            own = _texts(row, said)
+            texts |= own
+            if not own and is_source:
+                unsaid += rows if row.number not in said.of_run else (row,)
     unknown = _unlicensed(session, unsaid) or any(world.steps.owed.values())
     read = {text: licenses.of(text) for text in sorted(texts | verified)}
     on = world.of_everything
-    yield table(
-        "rights.effective_terms",
-        _uses(read, verified - texts, unknown),
-        _grade(verified, texts, unknown),
-        on,
-    )
+    uses = _uses(read, verified - texts, unknown)
+    yield table("rights.effective_terms", uses, _grade(verified, texts, unknown), on)
     yield table("rights.conflicts", _conflicts(read), Grade.MEASURED, on)
+
+
+def _apart(rows: Sequence[BatchRow], said: Said) -> Iterator[BatchRow]:
+    """One of these batches of a dataset for all, and each of which its run said something."""
+    if said.of_run:
+        yield from (row for row in rows if row.number in said.of_run)
+    yield from islice((row for row in rows if row.number not in said.of_run), 1)
 
 
 def _grade(verified: set[str], texts: set[str], unknown: bool) -> Grade:
@@ -224,31 +235,27 @@ def _is_alike(each: License) -> bool:
 def _opt_out(world: World, said: Said, sight: Sight) -> Fact:
     """The last reservation of each dataset and protocol (rule 3)."""
     last: dict[tuple[bytes, str], Signal] = {}
-    names: dict[bytes, str] = {}
-    looked: dict[tuple[bytes, int], BatchRow] = {}
-    for row in world.everything:
-        key, told = bytes(row.dataset_id), said.of(row)
-        if (key, id(told)) in looked or not told.get("optOut"):
-            continue
-        looked[key, id(told)] = row
-        for signal in opt_out_signals(told["optOut"]):
-            names[key] = world.dataset_name(row)
-            known_one = last.get((key, signal.protocol))
-            if known_one is None or _later(signal, known_one):
-                last[key, signal.protocol] = signal
+    looked: list[BatchRow] = []
+    for key, rows in world.by_dataset.items():
+        for row in _apart(rows, said):
+            signals = list(opt_out_signals(said.of(row).get("optOut")))
+            looked += [row] if signals else []
+            for signal in signals:
+                known_one = last.get((key, signal.protocol))
+                if known_one is None or _later(signal, known_one):
+                    last[key, signal.protocol] = signal
     if not last:
         return not_recorded("rights.opt_out", "Nobody recorded that reservations were looked for.")
-    rows = {
-        (
-            names[key] if sight.sees(key) else BEYOND,
-            protocol,
-            None if signal.seen_at is None else signal.seen_at,
-            signal.reserved,
-        )
+    found = {
+        (_shown(world, key, sight), protocol, signal.seen_at, signal.reserved)
         for (key, protocol), signal in last.items()
     }
-    ordered = sorted(rows, key=lambda row: (row[0], row[1], str(row[2]), row[3]))
-    return table("rights.opt_out", ordered, Grade.ASSERTED, batches_basis(list(looked.values())))
+    ordered = sorted(found, key=lambda row: (row[0], row[1], str(row[2]), row[3]))
+    return table("rights.opt_out", ordered, Grade.ASSERTED, batches_basis(looked))
+
+
+def _shown(world: World, key: bytes, sight: Sight) -> str:
+    return world.dataset_name(world.by_dataset[key][0]) if sight.sees(key) else BEYOND
 
 
 def _later(signal: Signal, other: Signal) -> bool:
@@ -260,15 +267,15 @@ def _later(signal: Signal, other: Signal) -> bool:
 
 def _contracts(world: World, said: Said, sight: Sight) -> Fact:
     found: dict[tuple[str, str], BatchRow] = {}
-    for row in world.everything:
-        asserted = said.of(row).get("contract")
-        contract = world.said(row, "contract", asserted if isinstance(asserted, str) else None)
-        if contract:
-            shown = sight.sees(bytes(row.dataset_id))
-            found[(world.dataset_name(row) if shown else BEYOND, contract if shown else BEYOND)] = (
-                row
-            )
+    for key, rows in world.by_dataset.items():
+        verified = [row for row in rows if "contract" in world.verified.get(row.number, {})]
+        for row in (*_apart(rows, said), *verified):
+            asserted = said.of(row).get("contract")
+            contract = world.said(row, "contract", asserted if isinstance(asserted, str) else None)
+            if contract:
+                name = _shown(world, key, sight)
+                found[name, contract if name != BEYOND else BEYOND] = row
     if not found:
         return not_recorded("rights.contracts")
-    rows: list[Row] = sorted(found)
-    return table("rights.contracts", rows, Grade.ASSERTED, batches_basis(list(found.values())))
+    on = batches_basis(list(found.values()))
+    return table("rights.contracts", sorted(found), Grade.ASSERTED, on)

@@ -12,7 +12,7 @@ Rules (DESIGN §2, "Sums"):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
@@ -26,7 +26,7 @@ from registry.storage.bulk import TypedColumn, select_by_rows
 _NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
 _SUMS = """
 SELECT s.dimension, s.value, sum(s.examples), sum(s.bytes), count(s.bytes), sum(s.tokens),
-  count(s.tokens), count(*)
+  count(s.tokens), sum(s.milliseconds), count(s.milliseconds), count(*)
 FROM {rows} AS w JOIN batch_sum s ON s.number = w.number GROUP BY s.dimension, s.value
 """
 TOTAL = "total"
@@ -34,7 +34,7 @@ TOTAL = "total"
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What has one value: examples, and bytes and tokens with how many batches they are known of.
+    """What has one value: examples, and their numbers with how many batches each is known of.
 
     `batches`: how many batches have the value at all.
     """
@@ -44,6 +44,8 @@ class Share:
     of_bytes: int
     tokens: int
     of_tokens: int
+    milliseconds: int
+    of_milliseconds: int
     batches: int
 
     @property
@@ -66,11 +68,13 @@ def _numbers(share: Share) -> tuple[int, ...]:
         share.of_bytes,
         share.tokens,
         share.of_tokens,
+        share.milliseconds,
+        share.of_milliseconds,
         share.batches,
     )
 
 
-NO_SHARE = Share(0, 0, 0, 0, 0, 0)
+NO_SHARE = Share(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Rollup:
         found = dict(self.shares.get(dimension, {}))
         unsaid = sum(row.example_count or 0 for row in self.uncounted)
         if unsaid:
-            more = Share(unsaid, 0, 0, 0, 0, len(self.uncounted))
+            more = replace(NO_SHARE, examples=unsaid, batches=len(self.uncounted))
             found[UNSAID] = found.get(UNSAID, NO_SHARE) + more
         return found
 

@@ -31,6 +31,11 @@ class Sight:
         self._session, self._scope = session, scope
         self._seen: dict[bytes, bool] = {}
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is out of sight."""
+        return self._scope.is_everything
+
     def learn(self, ids: Iterable[bytes]) -> None:
         """Read at once what will be asked of. Cost: at most one query."""
         if self._scope.is_everything:

@@ -6,12 +6,12 @@ Rules: see `registry.cards.facts.origin`, 1 and 2.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
 from registry.cards.facts.making import Basis, missing
-from registry.cards.facts.rollup import TOTAL, Rollup, Share, added, is_open, roll_up
+from registry.cards.facts.rollup import NO_SHARE, TOTAL, Rollup, Share, added, is_open, roll_up
 from registry.cards.facts.world import BatchRow, World
 from registry.cards.values import Fact, State
 from registry.ledger.sums import NOT_RECORDED as UNSAID
@@ -116,12 +116,14 @@ def _share(examples: int, bytes_: int | None, tokens: int | None) -> Share:
         int(bytes_ is not None),
         tokens or 0,
         int(tokens is not None),
+        0,
+        0,
         1,
     )
 
 
 def _told(row: BatchRow) -> Share:
-    return Share(row.example_count or 0, 0, 0, 0, 0, 1)
+    return replace(NO_SHARE, examples=row.example_count or 0, batches=1)
 
 
 def dataset_of(source: str) -> bytes:

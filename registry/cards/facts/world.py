@@ -15,13 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
 from registry.canonical import canonical_json, digest_text
 from registry.cards.facts.making import Basis, latest, sorted_basis
-from registry.cards.values import Evidence, EvidenceKind, Grade
+from registry.cards.values import EVIDENCE_LIMIT, Evidence, EvidenceKind, Grade
 from registry.catalog.facets import dataset_facts, parse_facet
 from registry.catalog.lookup import KeptFacet, Named, facets_kept, payloads_of
 from registry.catalog.tables import Dataset
@@ -42,6 +43,7 @@ from registry.storage.columns import table_of, wins_parts
 
 _dataset, _version = table_of(Dataset), table_of(DatasetVersion)
 _NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
+_BOUND = BindingState.BOUND.value
 _BATCHES = """
 SELECT b.number, b.dataset_id, b.run_id, b.name, b.wins, b.effective_at, b.mode, b.partition,
   b.origin_kind, b.origin_uri, b.origin_description, b.collected_from, b.collected_until,
@@ -98,7 +100,7 @@ class BatchRow(NamedTuple):
     @property
     def is_bound(self) -> bool:
         """Whether the ledger has it."""
-        return self.state == BindingState.BOUND.value
+        return self.state == _BOUND
 
     @property
     def examples(self) -> int | None:
@@ -206,15 +208,73 @@ class World:
     @cached_property
     def entries(self) -> tuple[BatchRow, ...]:
         """The batches among all of them where examples entered: what is not made of other data."""
-        return tuple(row for row in self.everything if self.is_entry(row))
+        return tuple(row for row in self.everything if row.number in self._entered)
+
+    @cached_property
+    def purposes(self) -> frozenset[str]:
+        """The distinct lists of purposes (JSON) of all batches."""
+        return frozenset(row.purposes for row in self.everything if row.purposes)
+
+    @cached_property
+    def legal_bases(self) -> frozenset[str | None]:
+        """The distinct legal bases of all batches."""
+        return frozenset(self.said(r, "legal_basis", r.legal_basis) for r in self.everything)
+
+    @cached_property
+    def linked(self) -> tuple[BatchRow, ...]:
+        """The batches where examples entered with links to persons."""
+        return tuple(row for row in self.entries if row.subjects)
+
+    @cached_property
+    def crawled(self) -> tuple[BatchRow, ...]:
+        """The batches that were crawled."""
+        return tuple(row for row in self.entries if self.kind_of(row) == "crawled")
+
+    @cached_property
+    def says_every_kind(self) -> bool:
+        """Whether the kind of source is known wherever examples entered."""
+        return bool(self.entries) and all(self.kind_of(row) for row in self.entries)
+
+    @cached_property
+    def by_dataset(self) -> Mapping[bytes, tuple[BatchRow, ...]]:
+        """All batches by their dataset."""
+        found: dict[bytes, list[BatchRow]] = {}
+        for row in self.everything:
+            found.setdefault(bytes(row.dataset_id), []).append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    @cached_property
+    def licensed(self) -> Mapping[tuple[bytes, str | None, bool], tuple[BatchRow, ...]]:
+        """Batches whose licence nobody verified, by dataset and licence; and: is it a source?"""
+        found: dict[tuple[bytes, str | None, bool], list[BatchRow]] = {}
+        for row in self.everything:
+            if "license" not in self.verified.get(row.number, {}):
+                is_source = not self.steps.sources(row.number)
+                key = (bytes(row.dataset_id), row.license, is_source)
+                found.setdefault(key, []).append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    @cached_property
+    def jobs(self) -> frozenset[tuple[str, str]]:
+        """The jobs that wrote the batches, by namespace and name."""
+        nodes = (self.steps.nodes[row.number] for row in self.everything)
+        return frozenset((node.job_namespace, node.job) for node in nodes if node.job)
 
     def is_entry(self, row: BatchRow) -> bool:
         """Whether examples entered with a batch, as far as is known."""
-        number, node = row.number, self.steps.nodes[row.number]
-        if number in self.steps.unmapped or self.steps.owed.get(number):
-            return False
-        roles = {part.role for part in copies(node)} - {Role.LABELLED.value}
-        return not roles or Role.SYNTHESISED_FROM.value in roles
+        return row.number in self._entered
+
+    @cached_property
+    def _entered(self) -> frozenset[int]:
+        """The numbers of the batches where examples entered: nothing is known to be before them."""
+        found = []
+        labelled, synthesised = Role.LABELLED.value, Role.SYNTHESISED_FROM.value
+        for number, node in self.steps.nodes.items():
+            roles = {part.role for part in copies(node)} - {labelled}
+            unknown = number in self.steps.unmapped or self.steps.owed.get(number)
+            if not unknown and (not roles or synthesised in roles):
+                found.append(number)
+        return frozenset(found)
 
     def is_synthesised(self, row: BatchRow) -> bool:
         """Whether a batch was made by a model, by what its map says."""
@@ -329,7 +389,7 @@ def read_world(session: Session, parts: Parts, target: Target) -> World:
 def read_facets(session: Session, world: World) -> Facets:
     """What is said now of the datasets of a world. Cost: two queries."""
     own = world.target.dataset.id
-    datasets = {node.dataset_id for node in world.steps.nodes.values()} | {own}
+    datasets = world.by_dataset.keys() | {own}
     found = facets_kept(session, "dataset", sorted(datasets))
     current = current_numbers(session, [own]).get(own)
     return Facets(found.get(own, {}), found, current)
@@ -385,20 +445,24 @@ def version_key(dataset: Named, number: int) -> str:
 
 def batches_basis(rows: Sequence[BatchRow]) -> Basis:
     """These batches and the events that told of them, as evidence."""
-    events = sorted({row.event for row in rows})
-    things = [Evidence(EvidenceKind.BATCH, key) for key in sorted(row.key for row in rows)]
-    things += [Evidence(EvidenceKind.EVENT, event) for event in events]
+    first = nsmallest(EVIDENCE_LIMIT, (row.key for row in rows))
+    things = [Evidence(EvidenceKind.BATCH, key) for key in first]
+    if len(rows) < EVIDENCE_LIMIT:
+        things += [
+            Evidence(EvidenceKind.EVENT, event) for event in sorted({row.event for row in rows})
+        ]
+    total = len(rows) + len({bytes(row.wins) for row in rows})
     said = max((row.effective_at for row in rows), default=None)
-    return sorted_basis(things, len(things), None if said is None else from_micros(said))
+    return sorted_basis(things, total, None if said is None else from_micros(said))
 
 
 def sums_basis(rows: Sequence[BatchRow]) -> Basis:
     """What the worker counted of these batches, as evidence."""
     counted = [row for row in rows if row.is_counted]
-    keys = sorted(row.key for row in counted)
-    things = [Evidence(EvidenceKind.SUMS, key) for key in keys]
+    first = nsmallest(EVIDENCE_LIMIT, (row.key for row in counted))
+    things = [Evidence(EvidenceKind.SUMS, key) for key in first]
     moments = [moment for row in counted for moment in (row.since, row.changed_at) if moment]
-    return sorted_basis(things, len(things), from_micros(max(moments)) if moments else None)
+    return sorted_basis(things, len(counted), from_micros(max(moments)) if moments else None)
 
 
 def facets_basis(facets: Iterable[KeptFacet]) -> Basis:
