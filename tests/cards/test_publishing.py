@@ -164,9 +164,16 @@ def test_a_published_card_stays_as_it_was_whatever_becomes_of_its_facts(
 ) -> None:
     first = publish(steward)
     path = f"{PATH}/revisions/{first['id']}"
+
+    def page() -> str:
+        return steward.request("GET", path, params={"format": "html"}).text
+
     before = steward.get(path, {"format": "json"})
+    assert "Facts have changed" not in page()
     say(steward)
     after = steward.get(path, {"format": "json"})
+    assert "Facts have changed" in page()
+    assert "As it is." not in page()
     assert (before["revision"]["isOvertaken"], after["revision"]["isOvertaken"]) == (False, True)
     assert {**before, "revision": None} == {**after, "revision": None}
 
