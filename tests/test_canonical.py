@@ -1,4 +1,4 @@
-"""Canonical JSON is RFC 8785's: its published vectors, and doubles against a slow reading of it."""
+"""Canonical JSON is that of RFC 8785: its published vectors, and doubles by a slow reading."""
 
 from __future__ import annotations
 

@@ -95,6 +95,7 @@ class EntryKind(StrEnum):
     ERASURE_EXTENDED = "erasure.request.extended"
     ERASURE_CANCELLED = "erasure.request.cancelled"
     ERASURE_EXECUTED = "erasure.request.executed"
+    ERASURE_CONTENT_SCANNED = "erasure.content.scanned"
     ERASURE_TASK_CHANGED = "erasure.task.changed"
     ERASURE_CONCLUDED = "erasure.request.concluded"
     ERASURE_LETTER_MADE = "erasure.letter.made"

@@ -17,6 +17,7 @@ EXEMPT = {
     "GET /healthz": "says that the process answers, and nothing else",
     "GET /readyz": "says that the database answers, and nothing else",
     "POST /api/v1/erasure-acknowledgements": "the secret of a notice is what is asked for",
+    "POST /api/v1/erasure-acknowledgements/{task_id}": "is signed by the system that was told",
     "POST /api/v1/erasure-requests/tickets": "is signed, which stands for an account that may file",
 }
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from registry.cards.fact_kinds import NOT_RECORDED
+from registry.cards.facts.batch_rows import BatchRow
 from registry.cards.facts.lineage import ranges
 from registry.cards.facts.making import Basis, basis
 from registry.cards.facts.rollup import roll_up, shares_fact
-from registry.cards.facts.world import BatchRow
 from registry.cards.values import EVIDENCE_LIMIT, Evidence, EvidenceKind, State, Table
 from registry.ledger.tables import BatchSum
 from registry.storage.columns import table_of

@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import or_, select
 from sqlmodel import Session
 
+from registry.cards.facts.batch_rows import batches_basis
 from registry.cards.facts.making import (
     Basis,
     Row,
@@ -28,7 +29,7 @@ from registry.cards.facts.making import (
     not_recorded,
     table,
 )
-from registry.cards.facts.world import World, batches_basis
+from registry.cards.facts.world import World
 from registry.cards.values import Evidence, EvidenceKind, Fact, Grade, State
 from registry.moments import from_micros
 from registry.policy.facts import BatchFacts

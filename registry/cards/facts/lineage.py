@@ -19,11 +19,12 @@ from typing import Any
 
 from sqlmodel import Session
 
+from registry.cards.facts.batch_rows import batches_basis
 from registry.cards.facts.making import Basis, Row, basis, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.preparation import Generated
 from registry.cards.facts.sight import BEYOND, Sight
-from registry.cards.facts.world import World, batches_basis
+from registry.cards.facts.world import World
 from registry.cards.values import Evidence, EvidenceKind, Fact, Grade
 from registry.catalog.facets import parse_facet
 from registry.ids import uuid_text

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from registry.cards.fact_kinds import NOT_RECORDED
+from registry.cards.facts.batch_rows import BatchRow, batches_basis
 from registry.cards.facts.making import Row, earliest, known, latest, not_recorded, table
 from registry.cards.facts.rollup import NO_SHARE, Share, shares_of
 from registry.cards.facts.sight import BEYOND, Sight
@@ -27,7 +28,7 @@ from registry.cards.facts.sources import (
     Sources,
     dataset_of,
 )
-from registry.cards.facts.world import BatchRow, World, batches_basis
+from registry.cards.facts.world import World
 from registry.cards.values import Fact, Grade
 from registry.ids import uuid_text
 from registry.ledger.sums import NOT_RECORDED as UNSAID

@@ -20,12 +20,13 @@ import msgspec
 from sqlmodel import Session
 
 from registry.cards.fact_kinds import NOT_RECORDED
+from registry.cards.facts.batch_rows import BatchRow, batches_basis
 from registry.cards.facts.duties import purposes_of
 from registry.cards.facts.making import Basis, Row, known, latest, missing, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.rollup import NO_SHARE, Rollup, Share, is_open, share_rows, shares_of
 from registry.cards.facts.sources import Sources
-from registry.cards.facts.world import BatchRow, World, batches_basis
+from registry.cards.facts.world import World
 from registry.cards.values import Fact, Grade, State
 from registry.keys.subjects import SUBJECT_KEY_BYTES, translator
 from registry.keys.tables import Purpose

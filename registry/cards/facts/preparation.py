@@ -18,11 +18,12 @@ from operator import or_
 
 from sqlmodel import Session
 
+from registry.cards.facts.batch_rows import BatchRow, batches_basis
 from registry.cards.facts.making import Basis, Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT, day
 from registry.cards.facts.sight import BEYOND, Sight
 from registry.cards.facts.sources import Sources
-from registry.cards.facts.world import BatchRow, World, batches_basis
+from registry.cards.facts.world import World
 from registry.cards.values import Fact, Grade
 from registry.catalog.facets import parse_facet
 from registry.catalog.lookup import KeptFacet, facets_kept

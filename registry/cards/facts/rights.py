@@ -20,12 +20,13 @@ from typing import Any
 
 from sqlmodel import Session
 
+from registry.cards.facts.batch_rows import BatchRow, batches_basis
 from registry.cards.facts.making import Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.rollup import NO_SHARE, Rollup, is_open, roll_up, shares_of
 from registry.cards.facts.sight import BEYOND, Sight
 from registry.cards.facts.sources import Sources
-from registry.cards.facts.world import BatchRow, Facets, World, batches_basis
+from registry.cards.facts.world import Facets, World
 from registry.cards.values import Fact, Grade
 from registry.rights.licenses import License, Licenses, Permission, strictest
 from registry.rights.sources import Signal, opt_out_signals, rights_said

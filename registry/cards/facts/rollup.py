@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from registry.cards.fact_kinds import NOT_RECORDED
+from registry.cards.facts.batch_rows import BatchRow
 from registry.cards.facts.making import Basis, Row, missing, not_recorded, table
-from registry.cards.facts.world import BatchRow
 from registry.cards.values import Fact, Grade, State
 from registry.ledger.sums import NOT_RECORDED as UNSAID
 from registry.storage.bulk import TypedColumn, select_by_rows

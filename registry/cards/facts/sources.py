@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
+from registry.cards.facts.batch_rows import BatchRow
 from registry.cards.facts.making import Basis, missing
 from registry.cards.facts.rollup import NO_SHARE, TOTAL, Rollup, Share, added, is_open, roll_up
-from registry.cards.facts.world import BatchRow, World
+from registry.cards.facts.world import World
 from registry.cards.values import Fact, State
 from registry.ledger.sums import NOT_RECORDED as UNSAID
 from registry.ledger.sums import PAIR, SOURCE

@@ -11,50 +11,35 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
 from registry.canonical import canonical_json, digest_text
+from registry.cards.facts.batch_rows import BatchRow, batches_basis, read_batches, sums_basis
 from registry.cards.facts.making import Basis, latest, sorted_basis
-from registry.cards.values import EVIDENCE_LIMIT, Evidence, EvidenceKind, Grade
+from registry.cards.values import Evidence, EvidenceKind, Grade
 from registry.catalog.facets import dataset_facts, parse_facet
 from registry.catalog.lookup import KeptFacet, Named, facets_kept, payloads_of
 from registry.catalog.tables import Dataset
 from registry.catalog.version_tables import DatasetVersion
 from registry.catalog.versions import current_numbers, membership
 from registry.errors import NotFoundError
-from registry.ids import uuid_text
 from registry.ledger.batches import BatchGraph
 from registry.ledger.opened import Ledger
 from registry.ledger.rowmap import Role
-from registry.ledger.tables import BindingState
 from registry.moments import from_micros
 from registry.policy.policy_set import PolicySet
 from registry.policy.steps import Steps, copies, walk
 from registry.rights.verifications import Verified, verified_facts
-from registry.storage.bulk import TypedColumn, select_by_ids, select_by_rows
+from registry.storage.bulk import select_by_ids
 from registry.storage.columns import table_of, wins_parts
 
 _dataset, _version = table_of(Dataset), table_of(DatasetVersion)
-_NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
-_BOUND = BindingState.BOUND.value
-_BATCHES = """
-SELECT b.number, b.dataset_id, b.run_id, b.name, b.wins, b.effective_at, b.mode, b.partition,
-  b.origin_kind, b.origin_uri, b.origin_description, b.collected_from, b.collected_until,
-  b.license, b.legal_basis, b.special_category_condition, b.purposes, b.region, b.classification,
-  b.personal_data, b.example_count, b.subject_coverage, k.state, k.rows, k.since, k.indexed,
-  o.subjects, h.erased, h.changed_at
-FROM {rows} AS w JOIN batch b ON b.number = w.number
-LEFT JOIN batch_binding k ON k.number = b.number
-LEFT JOIN ledger_object o ON o.id = k.object_id
-LEFT JOIN batch_hole h ON h.number = b.number
-"""
 _READ = """
 SELECT s.scope_id, d.id, d.namespace, d.name, r.number FROM {ids} AS w
 JOIN scope_dataset s ON s.scope_id = w.id AND s.direction = 'input'
@@ -62,67 +47,6 @@ JOIN dataset d ON d.id = s.dataset_id
 LEFT JOIN run_read r ON r.run_id = s.scope_id AND r.dataset_id = s.dataset_id
 ORDER BY d.namespace, d.name
 """
-
-
-class BatchRow(NamedTuple):
-    """A batch as its producer and the ledger have it; moments in microseconds, None: not said."""
-
-    number: int
-    dataset_id: bytes
-    run_id: bytes
-    name: str
-    wins: bytes
-    effective_at: int
-    mode: str | None
-    partition: str | None
-    origin_kind: str | None
-    origin_uri: str | None
-    origin_description: str | None
-    collected_from: int | None
-    collected_until: int | None
-    license: str | None
-    legal_basis: str | None
-    special_category_condition: str | None
-    purposes: str | None
-    region: str | None
-    classification: str | None
-    personal_data: str | None
-    example_count: int | None
-    subject_coverage: str | None
-    state: str | None
-    rows: int | None
-    since: int | None
-    indexed: int | None
-    subjects: int | None
-    erased: int | None
-    changed_at: int | None
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether the ledger has it."""
-        return self.state == _BOUND
-
-    @property
-    def examples(self) -> int | None:
-        """How many examples it holds now: counted where it is bound, else as its producer said."""
-        if self.is_bound and self.rows is not None:
-            return self.rows - (self.erased or 0)
-        return self.example_count
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether the worker sums it up: it is bound, and somebody said how many rows it has."""
-        return self.is_bound and self.rows is not None
-
-    @property
-    def key(self) -> str:
-        """What it is called in evidence (rule 3)."""
-        return f"{uuid_text(bytes(self.run_id))}/{self.name}"
-
-    @property
-    def event(self) -> str:
-        """The event that said of it what stands here."""
-        return digest_text(wins_parts(bytes(self.wins))[1])
 
 
 class VersionRead(NamedTuple):
@@ -383,7 +307,7 @@ def read_world(session: Session, parts: Parts, target: Target) -> World:
     # looked at, and a run may say later what else it read.
     steps = walk(session, BatchGraph(parts.ledger.objects), members)
     verified = verified_facts(session, sorted(steps.nodes))
-    return World(target, steps, _batches(session, steps.nodes), verified)
+    return World(target, steps, read_batches(session, steps.nodes), verified)
 
 
 def read_facets(session: Session, world: World) -> Facets:
@@ -432,37 +356,9 @@ def _versions_read(session: Session, run_id: bytes) -> tuple[VersionRead, ...]:
     return tuple(found)
 
 
-def _batches(session: Session, numbers: Iterable[int]) -> dict[int, BatchRow]:
-    wanted = [(number,) for number in sorted(numbers)]
-    rows = select_by_rows(session, _BATCHES, _NUMBER, wanted)
-    return {row[0]: BatchRow(*row) for row in rows}
-
-
 def version_key(dataset: Named, number: int) -> str:
     """What a version is called in evidence."""
     return f"{dataset.namespace} {dataset.name} {number}"
-
-
-def batches_basis(rows: Sequence[BatchRow]) -> Basis:
-    """These batches and the events that told of them, as evidence."""
-    first = nsmallest(EVIDENCE_LIMIT, (row.key for row in rows))
-    things = [Evidence(EvidenceKind.BATCH, key) for key in first]
-    if len(rows) < EVIDENCE_LIMIT:
-        things += [
-            Evidence(EvidenceKind.EVENT, event) for event in sorted({row.event for row in rows})
-        ]
-    total = len(rows) + len({bytes(row.wins) for row in rows})
-    said = max((row.effective_at for row in rows), default=None)
-    return sorted_basis(things, total, None if said is None else from_micros(said))
-
-
-def sums_basis(rows: Sequence[BatchRow]) -> Basis:
-    """What the worker counted of these batches, as evidence."""
-    counted = [row for row in rows if row.is_counted]
-    first = nsmallest(EVIDENCE_LIMIT, (row.key for row in counted))
-    things = [Evidence(EvidenceKind.SUMS, key) for key in first]
-    moments = [moment for row in counted for moment in (row.since, row.changed_at) if moment]
-    return sorted_basis(things, len(counted), from_micros(max(moments)) if moments else None)
 
 
 def facets_basis(facets: Iterable[KeptFacet]) -> Basis:

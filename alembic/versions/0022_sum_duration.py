@@ -2,8 +2,8 @@
 
 Older sums do not say where the examples entered, and no domains within each modality.
 
-Revision: 0020
-Follows: 0019
+Revision: 0022
+Follows: 0021
 """
 
 import time
@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from alembic import op
 
 
-revision = "0020"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

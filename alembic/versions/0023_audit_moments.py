@@ -1,14 +1,14 @@
 """Entries of the log are found by their moment: what a card rests on names its entry.
 
-Revision: 0021
-Follows: 0020
+Revision: 0023
+Follows: 0022
 """
 
 from alembic import op
 
 
-revision = "0021"
-down_revision = "0020"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
