@@ -8,9 +8,9 @@ Rules:
    so and is no zero.
 4. Making a PDF loads nothing, whatever address a page names. The same page gives the same bytes on
    one machine: dates come from the page, the identifier from the caller. It is tagged (PDF/UA-1).
-5. In Markdown a value stays on its line and in its cell, and gives birth to no tag, link, heading,
+6. In Markdown a value stays on its line and in its cell, and gives birth to no tag, link, heading,
    list or emphasis. What readers make a link of by itself, an address, stands as code.
-6. In pages and in Markdown characters that nobody sees, which control a terminal or turn the
+7. In pages and in Markdown characters that nobody sees, which control a terminal or turn the
    direction of what follows, stand as their number: `[U+202E]`.
 """
 
@@ -74,7 +74,7 @@ class Markdown(str):
 
 
 def markdown(value: object) -> Markdown:
-    """A value as Markdown text (rule 5); line ends become blanks."""
+    """A value as Markdown text (rule 6); line ends become blanks."""
     if isinstance(value, Markdown):
         return value
     words = visible(str(value)).split()
@@ -87,7 +87,7 @@ def markdown(value: object) -> Markdown:
 
 
 def visible(text: str) -> str:
-    """The text with unseen characters as `[U+202E]` (rule 6); line ends are kept as `\\n`."""
+    """The text with unseen characters as `[U+202E]` (rule 7); line ends are kept as `\\n`."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
     return _UNSEEN.sub(lambda found: f"[U+{ord(found.group()):04X}]", plain)
 

@@ -12,27 +12,33 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlmodel import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import Response
 
 from registry.actors.accounts import SYSTEM, Actor
 from registry.api import erasure_answers as answers
 from registry.api.answers import RowId
+from registry.api.bodies import read_body
 from registry.api.erasure_steps import worked
 from registry.audit.events import EntryKind
 from registry.erasure.approve import PlanView
 from registry.erasure.cases import Case, read_case, require_open
 from registry.erasure.certifying import sealed_certificate
+from registry.erasure.connectors.notices import LONGEST_BYTES
+from registry.erasure.deciding import Decision
 from registry.erasure.execution import begin
 from registry.erasure.explaining import explain_example
 from registry.erasure.hands import read_planned
 from registry.erasure.identifiers import open_identifiers, reject_identifiers
 from registry.erasure.in_backups import known_backups
 from registry.erasure.in_queue import ask_to_conclude
+from registry.erasure.in_systems import Message, take_answer
 from registry.erasure.intake import day_of
 from registry.erasure.lifecycle import TaskState
 from registry.erasure.members import ranges_of, read_erase_set
 from registry.erasure.notices import acknowledge, make_notice, notice_text
-from registry.erasure.planning import Decision, plan_case
+from registry.erasure.planning import plan_case
 from registry.erasure.tasks import TaskView, dispose_model, read_task, record_work
 from registry.erasure.timeline import add_step
 from registry.policy.actions import Action
@@ -249,6 +255,26 @@ def take_acknowledgement(body: AcknowledgementBody, house: CurrentHouse) -> Ackn
         task = acknowledge(session, body.secret, evidence=body.evidence, actor=SYSTEM, now=now)
         case = read_case(session, task.request_id, held=True)
         return tell_change(session, case, task, SYSTEM, now)
+
+    task = house.database.transact(work)
+    return Acknowledged(task=task.id, state=task.state.value)
+
+
+@router.post("/erasure-acknowledgements/{task_id}", summary="Answer a notice of erasure")
+async def take_system_answer(task_id: RowId, request: Request, house: CurrentHouse) -> Acknowledged:
+    """The signed answer of another system that was told to erase; its signature is all it needs."""
+    limit = min(LONGEST_BYTES, house.settings.body_limit_bytes)
+    body = await read_body(request, limit_bytes=limit)
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    message = Message({name: request.headers.get(name, "") for name in names}, body)
+    return await run_in_threadpool(_answered, house, task_id, message)
+
+
+def _answered(house: House, task_id: str, message: Message) -> Acknowledged:
+    def work(session: Session) -> TaskView:
+        now = house.clock()
+        case, before, task = take_answer(session, house.hands, task_id, message, now=now)
+        return task if before == task else tell_change(session, case, task, SYSTEM, now)
 
     task = house.database.transact(work)
     return Acknowledged(task=task.id, state=task.state.value)

@@ -94,7 +94,7 @@ def check(target_id: RowId, house: CurrentHouse, actor: CurrentDataOwner) -> Tar
     """Look what would stand in the way of an erasure there. Changes nothing."""
     with reading_for(house, actor, _ACTION) as session:
         found = read_target(session, target_id)
-    trouble = connectors_of(house.settings).check(copy_target(found, None))
+    trouble = connectors_of(house.settings).check(copy_target(found))
     return TargetChecked(
         id=found.id,
         reachable=trouble is None,

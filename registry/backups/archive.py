@@ -190,16 +190,21 @@ def settle(draft: Path, path: Path) -> None:
         os.close(folder)
 
 
+def require_archive(path: Path) -> None:
+    """Hold that there is a file at all, before anything else is asked. Raises NotFoundError."""
+    if not path.is_file():
+        raise NotFoundError(
+            f"There is no file {path}.", remedy="Name a file that `registry backup` wrote."
+        )
+
+
 def check_archive(path: Path) -> Checked:
     """Read a whole archive and hold it to its manifest (rule 3).
 
     Raises NotFoundError where there is no such file, NotVerifiedError, which names it, for one that
     is damaged, cut or none of ours. Cost: reads everything.
     """
-    if not path.is_file():
-        raise NotFoundError(
-            f"There is no file {path}.", remedy="Name a file that `registry backup` wrote."
-        )
+    require_archive(path)
     found: dict[str, tuple[int, str]] = {}
     last, content = "", b""
     with reading(path):

@@ -126,8 +126,11 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Restore a backup into an empty registry, and erase again what was erased since."""
+    from registry.backups.archive import require_archive
+
     if erasures is not None and no_erasures_since:
         raise typer.BadParameter("Give --erasures or --no-erasures-since, not both.")
+    require_archive(file)
     settings = load_settings(home=home)
     with held_home(settings, "registry restore"), shown_bar("restoring") as bar:
         place = list_of(settings, erasures, nothing_since=no_erasures_since)

@@ -50,6 +50,12 @@ def connected() -> Iterator[HttpClient]:
         yield client
 
 
+def waits_for_a_worker() -> bool:
+    """Whether what was put into the queue lies there until a worker is started by hand."""
+    settings = load_settings()
+    return not settings.url and settings.embedded and serving_url(settings.home) is None
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the application's log off stderr: what goes wrong the command tells in its own words."""

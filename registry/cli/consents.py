@@ -10,7 +10,7 @@ import typer
 
 from registry.cli.connection import connected
 from registry.cli.edge import Refused
-from registry.cli.output import JsonOption, note, say, show_json
+from registry.cli.output import JsonOption, counted, note, say, show_json
 from registry.cli.progress import shown_bar
 
 group = typer.Typer(name="consent", help="What people consented to.", no_args_is_help=True)
@@ -72,4 +72,6 @@ def import_(
 
 
 def _words(stands: dict[str, Any]) -> str:
-    return f"{stands['accepted']:,} events taken, {stands['rejected']:,} rejected"
+    return (
+        f"{counted(stands['accepted'], 'event', 'events')} taken, {stands['rejected']:,} rejected"
+    )

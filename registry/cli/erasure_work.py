@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from registry.cli.connection import connected, in_path
+from registry.cli.connection import connected, in_path, waits_for_a_worker
 from registry.cli.erasure import PATH, RequestArgument, group
 from registry.cli.erasure_plan import show_chain, show_plan
 from registry.cli.erasure_show import show_request
@@ -59,6 +59,8 @@ def execute(request_id: RequestArgument, as_json: JsonOption = False) -> None:
     """Carry an approved plan out; asked again, go on with it."""
     with connected() as client:
         show_request(client.post(f"{PATH}/{in_path(request_id)}/execute", None), as_json)
+    if waits_for_a_worker():
+        note("No server works on this home now: registry worker --until-idle, or registry serve.")
 
 
 @group.command()

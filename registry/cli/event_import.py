@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from registry.cli.event_file import Item
+from registry.cli.output import counted
 from registry.errors import BodyTooLargeError, MalformedEventError, UnavailableError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Outcome:
     @property
     def words(self) -> str:
         """How many were taken and rejected."""
-        return f"{self.taken:,} events taken, {self.rejected:,} rejected"
+        return f"{counted(self.taken, 'event', 'events')} taken, {self.rejected:,} rejected"
 
 
 def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -12,7 +12,7 @@ import typer
 
 from registry.cli.backups import backup_keys
 from registry.cli.home import existing_database, held_home
-from registry.cli.output import JsonOption, note, say, show_json, show_table
+from registry.cli.output import JsonOption, counted, note, say, show_json, show_table
 from registry.cli.progress import shown_bar
 from registry.errors import ConflictError, NotFoundError
 from registry.settings import load_settings
@@ -145,7 +145,7 @@ def export_public(
     elif output is None:
         typer.echo("".join(parts), nl=False)
     else:
-        say(f"{len(shown)} public keys are in {output}.")
+        say(f"Wrote {counted(len(shown), 'public key', 'public keys')} to {output}.")
 
 
 def _listed() -> tuple[list[KeyFacts], str | None]:

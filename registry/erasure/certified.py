@@ -43,8 +43,8 @@ _PLACES = {
     TaskKind.REVIEW: TargetKind.REVIEW,
     TaskKind.MANUAL: TargetKind.MANUAL,
 }
+# Any other state is that of a system whose answer is still to come, or was no good.
 _RECIPIENTS = {
-    TaskState.PENDING: RecipientState.PENDING,
     TaskState.AWAITING_RECIPIENT_ACK: RecipientState.NOTIFIED,
     TaskState.ACKNOWLEDGED: RecipientState.ACKNOWLEDGED,
     TaskState.IMPOSSIBLE: RecipientState.IMPOSSIBLE,
@@ -163,7 +163,7 @@ def _backups(tasks: Sequence[TaskView]) -> Iterator[Backup]:
 
 
 def _recipient(task: TaskView) -> Recipient:
-    state = _RECIPIENTS[task.state]
+    state = _RECIPIENTS.get(task.state, RecipientState.PENDING)
     is_said = state in (RecipientState.ACKNOWLEDGED, RecipientState.IMPOSSIBLE)
     told_at = None if state is RecipientState.PENDING else task.changed_at
     return Recipient(task.target, state, told_at, task.evidence if is_said else None)

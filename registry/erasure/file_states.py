@@ -5,11 +5,14 @@ Rules (DESIGN §1.5):
    here, and counts.
 2. What an erasure is about to leave is kept before the file is swapped (`note_intent`, committed by
    itself), and taken for done only with the erasure (`note_erased`).
+3. Of a copy whose rows are known by their keys no digest is kept, for others may write to it, but
+   which rows were about to leave it (`note_leaving`), and which were seen to be gone (`note_gone`).
+   Several requests may be at that at once, and each moves only its own rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -27,15 +30,21 @@ from registry.ledger.source_files import BatchFileNode
 from registry.storage.columns import insert_unless_there, table_of
 
 _state = table_of(FileState)
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class FileKey:
-    """A file of a batch; batch `ALL_BATCHES` (0) for a copy of a whole dataset."""
+    """A file of a batch, or the rows of a batch in a bound copy of its dataset."""
 
     dataset_id: bytes
     batch_number: int
     uri: str
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """What files are told in the order of."""
+        return self.batch_number, self.uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,35 @@ def read_states(session: Session, keys: Iterable[FileKey]) -> dict[FileKey, File
                 now = FileNow(row.sha256, row.next_sha256, holes, row.rows, intended)
                 found[FileKey(dataset_id, number, row.uri)] = now
     return found
+
+
+def states_of(session: Session, numbers: Iterable[int]) -> dict[FileKey, tuple[FileNow, datetime]]:
+    """The files of batches that erasures touched, and when they last did."""
+    wanted, found = sorted(set(numbers)), dict[FileKey, tuple[FileNow, datetime]]()
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = _state.c.batch_number.in_(wanted[at : at + _AT_ONCE])
+        for row in session.execute(select(_state).where(some)):
+            now = FileNow(row.sha256, row.next_sha256, Holes.from_bytes(row.holes), row.rows)
+            found[FileKey(bytes(row.dataset_id), row.batch_number, row.uri)] = now, row.changed_at
+    return found
+
+
+def put_state(session: Session, key: FileKey, now: FileNow, *, at: datetime) -> None:
+    """Keep what an erasure that this database does not know of left of a file: holes only grow.
+
+    Effects: does not commit.
+    """
+    _make(session, key, at)
+    held = session.execute(select(_state.c.holes).where(_mine(key))).scalar_one()
+    values = {
+        "sha256": now.sha256,
+        "next_sha256": None,
+        "next_holes": None,
+        "holes": (Holes.from_bytes(held) | now.holes).to_bytes(),
+        "rows": now.rows,
+        "changed_at": at,
+    }
+    session.execute(update(_state).where(_mine(key)).values(values))
 
 
 def note_intent(
@@ -116,16 +154,54 @@ def note_erased(
     append_entries(session, [Entry(EntryKind.FILE_ERASED_IN, actor, facts)], at=now)
 
 
+def copy_key(binding: TargetView, number: int) -> FileKey:
+    """Under which name it is kept what left a bound copy of a batch's rows."""
+    said = binding.said
+    uri = said.uri if said.table is None else f"{said.uri}#{said.table}"
+    return FileKey(binding.dataset_id, number, uri)
+
+
+def note_leaving(session: Session, key: FileKey, rows: Ordinals, *, now: datetime) -> None:
+    """Keep that rows are about to leave a keyed copy (rule 3). Effects: does not commit."""
+    _make(session, key, now)
+    leaving = _leaving(session, key) | Holes(rows)
+    values = {"next_holes": leaving.to_bytes(), "changed_at": now}
+    session.execute(update(_state).where(_mine(key)).values(values))
+
+
+def note_gone(session: Session, key: FileKey, rows: Ordinals, *, actor: str, now: datetime) -> None:
+    """Keep that rows were seen to be gone from a keyed copy (rule 3).
+
+    Effects: one entry in the journal; does not commit.
+    """
+    others = Holes(Holes(rows).present(_leaving(session, key).ordinals()))
+    note_erased(session, key, rows, sha256=None, left=None, actor=actor, now=now)
+    values = {"next_holes": others.to_bytes() if len(others) else None}
+    session.execute(update(_state).where(_mine(key)).values(values))
+
+
+def _leaving(session: Session, key: FileKey) -> Holes:
+    packed = session.execute(select(_state.c.next_holes).where(_mine(key))).scalar_one_or_none()
+    return Holes.from_bytes(packed) if packed else Holes()
+
+
 def drop_intent(session: Session, key: FileKey, *, now: datetime) -> None:
     """Forget what a file was about to be: it was not swapped. Effects: does not commit."""
     values = {"next_sha256": None, "next_holes": None, "changed_at": now}
     session.execute(update(_state).where(_mine(key)).values(values))
 
 
-def file_target(file: BatchFileNode, now: FileNow | None, binding: TargetView | None) -> Target:
+def file_target(
+    file: BatchFileNode,
+    now: FileNow | None,
+    binding: TargetView | None,
+    *,
+    keys: Mapping[int, str] | None = None,
+) -> Target:
     """The target that a file of a batch is: as it was recorded, and as it is now (rule 1).
 
-    `file.first` must be known. Keys and digests of rows are added by who knows them.
+    `file.first` must be known. `keys`: of ordinals, as far as they are known; a binding says in
+    which column they stand.
     """
     recorded = None if file.sha256 is None else parse_digest(file.sha256)
     said = None if binding is None else binding.said
@@ -139,24 +215,19 @@ def file_target(file: BatchFileNode, now: FileNow | None, binding: TargetView | 
         rows=file.rows,
         holes=Holes() if now is None else now.holes,
         key_column=None if said is None else said.key_column,
+        keys=keys or {},
         content_column=None if said is None else said.content_column,
         credential=None if said is None else said.credential,
     )
 
 
-def copy_target(binding: TargetView, now: FileNow | None) -> Target:
-    """The target that a bound copy of a whole dataset is, by its binding alone.
-
-    Its rows are found by their keys, so ordinals are whatever the caller numbers them by, and what
-    it lacks is not kept: `note_erased` gets no rows.
-    """
+def copy_target(binding: TargetView) -> Target:
+    """The target that a bound copy of a whole dataset is, by its binding alone."""
     said = binding.said
     return Target(
         uri=said.uri,
         executor=said.executor,
         form=said.form,
-        sha256=None if now is None else now.sha256,
-        intended=None if now is None else now.next_sha256,
         key_column=said.key_column,
         content_column=said.content_column,
         by_key=said.by_key,

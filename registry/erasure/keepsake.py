@@ -1,25 +1,45 @@
 """What was known of examples before they were wiped, sealed until it is proven that they are gone.
 
-Looking for what is left needs values to look for, and after a wipe nothing else knows them. They
-rest under the request's record key, in one object that is removed with the proof.
+Rules:
+1. Looking for what is left needs values to look for, and after a wipe nothing else knows them. They
+   rest under the request's record key, in one object that is removed with the proof.
+2. Bound copies call their rows by the ids of the examples. Those rest in an object of their own,
+   until the last copy of the case is done with.
+3. An example without an id of its own goes by that of the one example of a source that it still is
+   (`trace.same_at_source`), as it does where people ask for it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
+import numpy as np
 from sqlmodel import Session
 
 from registry.erasure.cases import Case
+from registry.erasure.sets import Sets, as_addresses, sets_of
 from registry.errors import NotFoundError
 from registry.keys.envelope import read_record_key
+from registry.ledger.addresses import unpack
 from registry.ledger.opened import Ledger
 from registry.ledger.remainders import Known
+from registry.ledger.trace import same_at_source
 from registry.storage.objects import Objects
+
+#: Of batches, by number, the ids of ordinals.
+Names = Mapping[int, Mapping[int, str]]
 
 
 class _Kept(msgspec.Struct, array_like=True):
     ids: list[str]
     digests: list[bytes]
+
+
+class _Row(msgspec.Struct, array_like=True):
+    batch: int
+    ordinals: list[int]
+    ids: list[str]
 
 
 def remember(session: Session, ledger: Ledger, case: Case, known: Known) -> Known:
@@ -53,3 +73,59 @@ def forget(objects: Objects, case: Case) -> None:
 
 def _name(case: Case) -> str:
     return f"erasures/known/{case.id}"
+
+
+def remember_names(session: Session, ledger: Ledger, case: Case, sets: Sets) -> None:
+    """Keep what examples are called, beside what was kept before (rules 2 and 3).
+
+    Effects: one object, written anew where the ledger still knows more. Raises as `remember`.
+    """
+    found = {number: dict(each) for number, each in recall_names(session, ledger, case).items()}
+    before = sum(map(len, found.values()))
+    own = _ids_at(ledger, sets)
+    for (number, ordinal), name in own.items():
+        found.setdefault(number, {})[ordinal] = name
+    unnamed = {
+        number: ordinals[~np.isin(ordinals, np.array(list(found.get(number, {})), np.uint32))]
+        for number, ordinals in sets.items()
+    }
+    at_source = same_at_source(session, ledger.graph, unnamed)
+    ids = _ids_at(ledger, sets_of(at_source.values()))
+    for (number, ordinal), source in at_source.items():
+        if source in ids:
+            found.setdefault(number, {})[ordinal] = ids[source]
+    if sum(map(len, found.values())) == before:
+        return
+    kept = [_Row(number, list(each), list(each.values())) for number, each in sorted(found.items())]
+    sealer = read_record_key(session, ledger.keyring, case.record_key)
+    name = _names_of(case)
+    ledger.objects.put(name, sealer.seal(msgspec.msgpack.encode(kept), context=name))
+
+
+def _ids_at(ledger: Ledger, sets: Sets) -> dict[tuple[int, int], str]:
+    rows = ledger.index.rows(as_addresses(sets), ["example_id"])
+    numbers, ordinals = unpack(rows.column("address").to_numpy())
+    ids = rows.column("example_id").to_pylist()
+    places = zip(numbers.tolist(), ordinals.tolist(), strict=True)
+    return {place: name for place, name in zip(places, ids, strict=True) if name is not None}
+
+
+def recall_names(session: Session, ledger: Ledger, case: Case) -> Names:
+    """What rows of copies are called, as far as it was kept. Raises KeyDestroyedError."""
+    name = _names_of(case)
+    try:
+        sealed = ledger.objects.get(name)
+    except NotFoundError:
+        return {}
+    sealer = read_record_key(session, ledger.keyring, case.record_key)
+    kept = msgspec.msgpack.decode(sealer.open(sealed, context=name), type=list[_Row])
+    return {each.batch: dict(zip(each.ordinals, each.ids, strict=True)) for each in kept}
+
+
+def forget_names(objects: Objects, case: Case) -> None:
+    """Remove what rows of copies are called. Effects: one object; twice is success."""
+    objects.delete(_names_of(case))
+
+
+def _names_of(case: Case) -> str:
+    return f"erasures/names/{case.id}"

@@ -147,12 +147,15 @@ _TASK_FOLLOWS: Mapping[TaskState, frozenset[TaskState]] = {
     _T.FAILED_FINAL: frozenset({_T.PENDING, _T.RUNNING}),
     _T.WITHHELD: frozenset({_T.PENDING, _T.RUNNING}),
     _T.DEFERRED_BACKUP: frozenset({_T.VERIFIED, _T.NOT_PRESENT}),
-    _T.AWAITING_RECIPIENT_ACK: frozenset({_T.ACKNOWLEDGED, _T.IMPOSSIBLE, _T.PENDING}),
+    # Of a copy in another system a hold may keep something, and the answer may be no good.
+    _T.AWAITING_RECIPIENT_ACK: frozenset(
+        {_T.ACKNOWLEDGED, _T.IMPOSSIBLE, _T.PENDING, _T.WITHHELD, _T.FAILED_FINAL}
+    ),
     _T.NOT_SEARCHED: frozenset({_T.PENDING, _T.RUNNING, _T.VERIFIED, _T.NOT_PRESENT}),
     _T.CHANGED_OUTSIDE: frozenset({_T.PENDING, _T.RUNNING}),
     _T.VERIFIED: frozenset({_T.PENDING}),  # found again: a restore, or a copy nobody knew of
     _T.NOT_PRESENT: frozenset({_T.PENDING}),
-    _T.ACKNOWLEDGED: frozenset(),
+    _T.ACKNOWLEDGED: frozenset({_T.PENDING}),  # an extended plan asks them for more
     _T.IMPOSSIBLE: frozenset({_T.ACKNOWLEDGED}),
     _T.DISPOSED: frozenset({_T.PENDING}),
 }
@@ -193,7 +196,8 @@ def is_verified(identity: Identity) -> bool:
 
 def is_at_work(task: TaskStanding) -> bool:
     """Whether the registry itself is at a task, or will be without being asked."""
-    is_waiting = task.kind is TaskKind.OWN_DATA and task.state is TaskState.PENDING
+    queued = (TaskKind.OWN_DATA, TaskKind.CONTENT_SCAN)
+    is_waiting = task.kind in queued and task.state is TaskState.PENDING
     return is_waiting or task.state in AT_WORK
 
 

@@ -26,10 +26,11 @@ from registry.erasure.approve import PlanView
 from registry.erasure.cases import Case, require_state
 from registry.erasure.hands import Hands, Work, read_planned
 from registry.erasure.identifiers import kept_keys, people_of, under_every_version
-from registry.erasure.keepsake import remember
+from registry.erasure.keepsake import remember, remember_names
 from registry.erasure.lifecycle import RequestState, TaskKind, TaskState
 from registry.erasure.members import read_erase_set
 from registry.erasure.sets import Sets, as_addresses, size, without
+from registry.erasure.targets import bound_batches
 from registry.erasure.tasks import TaskChange, TaskView, open_tasks, read_tasks, turn_task
 from registry.erasure.withheld import Withheld, all_withheld, withheld
 from registry.ledger.erasing import mark_erased, without_holes
@@ -62,6 +63,10 @@ def mark_away(hands: Hands, request_id: str) -> Work:
         require_state(case, *_FROM, to="carrying it out")
         sets = read_erase_set(session, plan.id)
         known = remember(session, hands.ledger, case, read_known(hands.ledger, sets))
+        bound = bound_batches(session, sets)
+        if bound:
+            named = {number: sets[number] for number in bound}
+            remember_names(session, hands.ledger, case, named)
     minimum_bytes = plan.document["suppression"]["minimum_bytes"]
     contents = long_contents(hands.ledger, sets, minimum_bytes=minimum_bytes)
     return hands.database.transact(

@@ -20,6 +20,7 @@ from sqlmodel import Session
 
 from registry.erasure.lifecycle import TaskKind, TaskState
 from registry.erasure.tables import ErasurePlan, ErasureTask
+from registry.erasure.targets import is_copy
 from registry.erasure.tasks import TaskChange, TaskView, read_task, turn_task, worded
 from registry.errors import ConflictError, NotFoundError
 from registry.ids import token_digest
@@ -47,6 +48,12 @@ def make_notice(session: Session, task: TaskView, *, actor: str, now: datetime) 
         raise ConflictError(
             f"The task {task.id} is about a {task.kind.value}, and has nobody to be told.",
             remedy="Notices are for the tasks of recipients.",
+        )
+    if is_copy(task.target):
+        raise ConflictError(
+            f"The task {task.id} is about a system, which is told by its webhook.",
+            remedy="It is told while the plan is carried out; what failed is tried again by: "
+            f"registry erasure execute {task.request_id}",
         )
     secret = SECRET_PREFIX + secrets.token_urlsafe(32)
     change = TaskChange(acknowledgement=token_digest(secret))

@@ -55,6 +55,7 @@ class TaskView:
     disposition: str | None
     ground: str | None
     detail: str | None
+    evidence: str | None
     changed_at: datetime
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import or_, select
 from sqlmodel import Session
 
 from registry.erasure.aftermath import hold_target
-from registry.erasure.in_files import BY_HOLD
 from registry.erasure.lifecycle import TaskKind, TaskState
 from registry.erasure.tables import ErasureTask
+from registry.erasure.taking_out import BY_HOLD
 from registry.rights.tables import Hold, HoldState
 from registry.storage.columns import table_of
 
@@ -36,9 +36,9 @@ def kept_no_more(session: Session, *, at: datetime) -> list[str]:
 
 
 def files_kept_no_more(session: Session, *, at: datetime) -> list[str]:
-    """The requests with a file that a hold may keep no more, or no store any more."""
+    """The requests with a file or copy that a hold may keep no more, or no store any more."""
     query = select(_task.c.request_id).where(
-        _task.c.kind == TaskKind.FILE.value,
+        _task.c.kind.in_([TaskKind.FILE.value, TaskKind.RECIPIENT.value]),
         _task.c.state == TaskState.WITHHELD.value,
         or_(_task.c.ground == BY_HOLD, _task.c.until <= at),
     )

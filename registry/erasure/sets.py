@@ -35,6 +35,14 @@ def as_sets(addresses: Addresses) -> Sets:
     }
 
 
+def sets_of(places: Iterable[tuple[int, int]]) -> Sets:
+    """Examples, as (batch, ordinal) in any order, as ordinals of their batches."""
+    found: dict[int, set[int]] = {}
+    for number, ordinal in places:
+        found.setdefault(number, set()).add(ordinal)
+    return {number: np.array(sorted(rows), np.uint32) for number, rows in sorted(found.items())}
+
+
 def as_addresses(sets: Mapping[int, Ordinals]) -> Addresses:
     """A set as sorted addresses, n uint64."""
     parts = [
@@ -117,6 +125,17 @@ def marks_without(marks: Mapping[int, Ordinals | None], others: Mapping[int, Ord
     named = {number: each for number, each in marks.items() if each is not None}
     whole: Marks = {number: None for number, each in marks.items() if each is None}
     return {**without(named, others), **whole}
+
+
+def marks_beyond(
+    marks: Mapping[int, Ordinals | None], others: Mapping[int, Ordinals | None]
+) -> Marks:
+    """The marks less other marks; of a batch that is whole only in the first, all of it stays."""
+    named = {number: each for number, each in others.items() if each is not None}
+    left = {
+        number: each for number, each in marks.items() if others.get(number, _NOTHING) is not None
+    }
+    return marks_without(left, named)
 
 
 def holds(marks: Mapping[int, Ordinals | None], number: int, ordinal: int) -> bool:

@@ -1,4 +1,4 @@
-"""The rows of copies: which datasets lie where, and which bytes their files have after erasures.
+"""The rows of copies: where they lie, what their files are after erasures, and what others say.
 
 Rules:
 1. None of these is a projection: a rebuild of the catalog leaves them.
@@ -7,19 +7,19 @@ Rules:
 3. A set of ordinals is a serialised Roaring bitmap (portable format).
 4. `next_sha256` is kept before a file is swapped: a file with that digest is the registry's own.
    `next_holes` are the ordinals that it will lack besides: they may be those of another request.
+5. A copy of a dataset whose rows are found by key has a row of `file_state` for each batch whose
+   rows left it, without digests. Its `uri` names the table too, after a `#`, which no URI holds.
+6. What another system answered is kept as it was signed, sealed under the key of the request.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from registry.storage.columns import Id16, Moment, Sha256
-
-#: The batch number of a file that is a copy of a whole dataset.
-ALL_BATCHES = 0
 
 
 class TargetBinding(SQLModel, table=True):
@@ -57,3 +57,15 @@ class FileState(SQLModel, table=True):
     holes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     rows: int | None = Field(sa_column=Column(BigInteger))
     changed_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class SystemAnswer(SQLModel, table=True):
+    """What another system answered to a notice. `digest`: SHA-256 of its `webhook-id`."""
+
+    __tablename__ = "system_answer"
+    __table_args__ = (Index(None, "task_id"),)
+    digest: bytes = Field(sa_column=Column(Sha256, primary_key=True))
+    task_id: str = Field(sa_column=Column(Text, ForeignKey("erasure_task.id"), nullable=False))
+    outcome: str = Field(sa_column=Column(Text, nullable=False))
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    received_at: datetime = Field(sa_column=Column(Moment, nullable=False))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlmodel import Session
@@ -25,6 +25,7 @@ from registry.catalog.lookup import Named
 from registry.catalog.paging import Cut, Page, decode_cursor, page_of
 from registry.catalog.scope import visible
 from registry.catalog.tables import Dataset
+from registry.catalog.version_tables import BatchNumber
 from registry.erasure.connectors.forms import KNOWN_FORMS
 from registry.erasure.connectors.protocol import Executor
 from registry.erasure.target_tables import TargetBinding
@@ -33,7 +34,11 @@ from registry.ids import fresh_id
 from registry.storage.columns import changed_rows, table_of
 
 _binding, _dataset = table_of(TargetBinding), table_of(Dataset)
+_number = table_of(BatchNumber)
 _LISTING = "erasure-targets"
+#: Executors whose places must lie under REGISTRY_FILE_ROOTS.
+BY_ROOTS = frozenset({Executor.FILES, Executor.HUGGINGFACE, Executor.LANCE})
+_COPY = "copy:"
 _BY_FILE = frozenset({Executor.FILES, Executor.HUGGINGFACE})
 
 
@@ -170,6 +175,24 @@ def targets_of(session: Session, dataset_ids: Iterable[bytes]) -> dict[bytes, li
     return found
 
 
+def bound_batches(session: Session, numbers: Iterable[int]) -> set[int]:
+    """Those batches whose dataset has a copy in which an executor erases."""
+    wanted = sorted(set(numbers))
+    found: set[int] = set()
+    for at in range(0, len(wanted), 500):
+        query = (
+            select(_number.c.number)
+            .join(_binding, _binding.c.dataset_id == _number.c.dataset_id)
+            .where(
+                _number.c.number.in_(wanted[at : at + 500]),
+                _binding.c.ended_at.is_(None),
+                _binding.c.executor != Executor.MANUAL.value,
+            )
+        )
+        found |= set(session.execute(query).scalars())
+    return found
+
+
 def target_for_file(targets: Iterable[TargetView], uri: str) -> TargetView | None:
     """The binding that covers a file (rule 4); None where there is none."""
     covering = [
@@ -180,9 +203,36 @@ def target_for_file(targets: Iterable[TargetView], uri: str) -> TargetView | Non
     return max(covering, key=lambda each: len(each.said.uri), default=None)
 
 
+def covers(binding: TargetView, uri: str) -> bool:
+    """Whether a file lies where a binding of files says, also where its rows are found by key."""
+    return binding.said.executor in _BY_FILE and _covers(binding.said.uri, uri)
+
+
+def copy_name(binding: TargetView) -> str:
+    """How the task of a bound copy is called."""
+    return f"{_COPY}{binding.id} {binding.said.uri}"
+
+
+def is_copy(target: str) -> bool:
+    """Whether a task of this name stands for a bound copy."""
+    return target.startswith(_COPY)
+
+
+def read_bound(session: Session, target: str) -> TargetView:
+    """The binding that the task of a copy is about, as the system sees it; ended or not."""
+    target_id = target.removeprefix(_COPY).partition(" ")[0]
+    return _view(session.execute(_joined().where(_binding.c.id == target_id)).one())
+
+
 def _covers(bound: str, uri: str) -> bool:
-    folder = bound.rstrip("/")
-    return uri == folder or uri.startswith(f"{folder}/")
+    folder, place = _place(bound).rstrip("/"), _place(uri)
+    return place == folder or place.startswith(f"{folder}/")
+
+
+def _place(uri: str) -> str:
+    """A URI as places are compared: a path is the same with and without `file:`."""
+    split = urlsplit(uri)
+    return unquote(split.path) if split.scheme == "file" else uri
 
 
 def _check(new: NewTarget) -> None:

@@ -22,6 +22,7 @@ from registry.errors import InvalidInputError
 from registry.ledger.batches import BatchGraph, BatchNode
 from registry.ledger.closure import Sets, is_source, parents, push_forward, single
 from registry.ledger.erasing import erased_error, read_holes, without_holes
+from registry.ledger.rowmap import Role
 from registry.ledger.seen import holds_member, read_memberships, run_saw
 from registry.storage.bulk import TypedColumn, select_by_ids, select_by_rows
 
@@ -155,6 +156,38 @@ def _check_ordinal(node: BatchNode, ordinal: int) -> None:
             remedy="Ordinals count from 0.",
             path="address.ordinal",
         )
+
+
+#: The roles in which an example is the same one still, and may go by the same id.
+SAME = frozenset({Role.KEPT, Role.TRANSFORMED, Role.LABELLED})
+
+
+def same_at_source(session: Session, graph: BatchGraph, start: Sets) -> dict[Address, Address]:
+    """For examples of a set that are one example of a source still (`SAME`, with one parent at each
+    step), erased or not, the example there. Cost: one look into a map for each example and step.
+    """
+    found: dict[Address, Address] = {}
+    frontier = {(n, row): (n, row) for n, rows in start.items() for row in rows.tolist()}
+    while frontier:
+        nodes = graph.nodes(session, {batch for batch, _ in frontier.values()})
+        following: dict[Address, Address] = {}
+        for example, (batch, ordinal) in frontier.items():
+            node = nodes.get(batch)
+            if node is None or node.owes:
+                continue
+            if is_source(node):
+                found[example] = (batch, ordinal)
+                continue
+            above = [
+                (part.role, number, row)
+                for part in node.maps
+                for number, rows in parents(graph, part, np.array([ordinal], np.uint32))
+                for row in rows.tolist()
+            ]
+            if len(above) == 1 and above[0][0] in SAME:
+                following[example] = above[0][1:]
+        frontier = following
+    return found
 
 
 def trace_forward(session: Session, graph: BatchGraph, number: int, ordinal: int) -> ForwardTrace:

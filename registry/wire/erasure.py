@@ -202,6 +202,7 @@ class TaskShown(BaseModel):
     disposition: str | None
     ground: str | None
     detail: str | None
+    evidence: str | None
     changed_at: datetime
 
 

@@ -117,6 +117,12 @@ def test_erasures_are_named_or_denied_not_both(run: Run) -> None:
     assert run("restore", "b", "--erasures", ".", "--no-erasures-since").code == 2
 
 
+def test_a_missing_file_is_named_before_anything_else_is_asked(run: Run) -> None:
+    nowhere = run("restore", "nowhere", "--keys", "k")
+    assert nowhere.code == 1
+    assert "There is no file nowhere" in nowhere.err
+
+
 def test_only_an_administrator_makes_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     made = run("token", "create", "looker", "--role", "viewer", "--json").json["token"]
     monkeypatch.setenv("REGISTRY_TOKEN", made)

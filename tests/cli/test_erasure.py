@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from registry.settings import Settings
 from tests.cli.conftest import Run
 
 PERSON = "email=person-1@example.org"
@@ -67,6 +70,28 @@ def test_who_filed_decides_nothing_and_is_told_so(run: Run, environment: Path) -
     assert run("erasure", "approve", filed["id"]).code == 2
     reasons = ("--justification", "ProcessExcessive", "--reasons", "again")
     assert run("erasure", "deny", filed["id"], *reasons).code == 1
+
+
+def test_a_case_goes_from_its_plan_to_its_certificate_without_a_server(
+    run: Run, environment: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = run("erasure", "request", PERSON, "--identity", "authenticated", "--json").json["id"]
+    early = run("erasure", "execute", case)
+    assert (early.code, "Remedy" in early.err) == (1, True), early.err
+    plan = run("erasure", "plan", case, "--json").json["plan"]
+    other = run("token", "create", "other", "--role", "approver", "--json").json["token"]
+    with monkeypatch.context() as as_other:
+        as_other.setenv("REGISTRY_TOKEN", other)
+        assert run("erasure", "approve", case, "--plan", plan).code == 0
+    told = run("erasure", "execute", case).err
+    assert ("registry worker --until-idle" in told) is settings.embedded
+    assert run("worker", "--until-idle").code == 0
+    assert run("erasure", "show", case, "--json").json["state"] == "fulfilled"
+    assert run("erasure", "certificate", case, "--output", "certificate.json").code == 0
+    keys = run("keys", "export-public", "--output", "keys.txt")
+    assert (keys.code, keys.out) == (0, "Wrote 1 public key to keys.txt.\n")
+    verified = run("certificate", "verify", "certificate.json", "--key", "keys.txt")
+    assert verified.code == 0
 
 
 def test_a_file_is_taken_row_by_row_and_twice_is_once(run: Run, environment: Path) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import http.server
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +24,7 @@ from registry.erasure.connectors.trouble import Reason, StoppedError
 from registry.erasure.lifecycle import TaskState
 from registry.errors import ConflictError, InvalidInputError, NotVerifiedError, RegistryError
 from registry.signing import is_signed
+from tests.connectors.peer import Peer, listening
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -38,40 +36,10 @@ ED25519 = Credential("vendor", {"private_key": PRIVATE, "public_key": PUBLIC})
 NOTICE = Notice("task-1", "s3://lake", "raw", ["ex-1", "ex-2"], "2026-04-01")
 
 
-@dataclass
-class Peer:
-    """Another system on loopback: what it got, and what it answers."""
-
-    url: str
-    status: int = 202
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-
 @pytest.fixture
 def peer() -> Iterator[Peer]:
-    found = Peer("")
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            found.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(found.status)
-            if 300 <= found.status < 400:
-                self.send_header("location", found.url + "/elsewhere")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: Any) -> None:
-            """Nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as found:
+        yield found
 
 
 def send(peer: Peer, credential: Credential = HMAC) -> None:

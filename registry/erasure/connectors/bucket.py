@@ -98,14 +98,22 @@ class BucketPlace:
 
     def names(self, folder: str) -> list[str]:
         """The names of the objects in a folder, sorted. Raises StoppedError."""
+        prefix, found = self._listed(folder, "Contents", "Key")
+        return sorted(key.removeprefix(prefix) for key in found if key != prefix)
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in a folder, sorted. Raises StoppedError."""
+        prefix, found = self._listed(folder, "CommonPrefixes", "Prefix")
+        return sorted(key.removeprefix(prefix).rstrip("/") for key in found)
+
+    def _listed(self, folder: str, part: str, name: str) -> tuple[str, list[str]]:
         bucket, prefix = self._place(f"{folder.rstrip('/')}/-")
         prefix = prefix[:-1]
         with _speaking(folder):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=prefix, Delimiter="/"
             )
-            found = [each["Key"] for page in pages for each in page.get("Contents", ())]
-        return sorted(key.removeprefix(prefix) for key in found if key != prefix)
+            return prefix, [each[name] for page in pages for each in page.get(part, ())]
 
     def remove(self, uri: str) -> None:
         """Remove an object and every version of it. Raises StoppedError where one is locked."""

@@ -78,7 +78,7 @@ def locate_by_key(tables: Iterable[pa.Table], target: Target, rows: Ordinals) ->
                 )
             found[key] = first + hit
         first += table.num_rows
-    if asked.size and not found and target.intended is None:
+    if asked.size and not found and not target.may_lack:
         raise StoppedError(
             Reason.NOTHING_FOUND, f"None of the {asked.size} rows is in {target.uri}."
         )

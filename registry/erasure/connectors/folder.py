@@ -60,13 +60,23 @@ class FolderPlace:
 
     def names(self, folder: str) -> list[str]:
         """The names of the files in a folder, sorted, temporary ones left out."""
+        with self._entries(folder) as entries:
+            found = [each.name for each in entries if each.is_file(follow_symlinks=False)]
+        return sorted(name for name in found if not name.startswith(LEFTOVER_PREFIX))
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in a folder, sorted; symlinks are none."""
+        with self._entries(folder) as entries:
+            return sorted(each.name for each in entries if each.is_dir(follow_symlinks=False))
+
+    @contextmanager
+    def _entries(self, folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
         with (
             telling(folder),
             _folder_of(f"{folder.rstrip('/')}/-", self._roots) as (opened, _),
             os.scandir(opened) as entries,
         ):
-            found = [each.name for each in entries if each.is_file(follow_symlinks=False)]
-        return sorted(name for name in found if not name.startswith(LEFTOVER_PREFIX))
+            yield entries
 
     def remove(self, uri: str) -> None:
         """Remove a file; nothing happens where there is none."""

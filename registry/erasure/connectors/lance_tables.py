@@ -167,7 +167,7 @@ def _hits(table: lance.LanceDataset, target: Target, rows: Ordinals, watch: Watc
     found = _by_keys(table, column, wanted, watch)
     if found.size > len(wanted):
         raise StoppedError(Reason.DUPLICATE_KEYS, f"{found.size} rows have the {len(wanted)} keys.")
-    if not found.size and asked and target.intended is None:
+    if not found.size and asked and not target.may_lack:
         raise StoppedError(
             Reason.NOTHING_FOUND, f"None of the {len(asked)} rows is in {target.uri}."
         )

@@ -40,13 +40,22 @@ Addresses = Callable[[str, int], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What another system is asked to erase. `task` is what its answer must name."""
+    """What another system is asked to erase. `task` is what its answer must name, and `answer_to`
+    where that goes, if that is known; `part` tells notices apart of which each asks for more.
+    """
 
     task: str
     namespace: str
     dataset: str
     examples: Sequence[str]
     due_on: str | None = None
+    answer_to: str | None = None
+    part: str | None = None
+
+    @property
+    def message_id(self) -> str:
+        """The same at every try (rule 1)."""
+        return f"msg_{self.task}" if self.part is None else f"msg_{self.task}_{self.part}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +74,14 @@ OUTCOMES = ("erased", "not_present", "impossible")
 
 def notice_body(notice: Notice, at: datetime) -> bytes:
     """The body of a notice, as Standard Webhooks has it: `type`, `timestamp`, `data`."""
-    data = {
+    data: dict[str, object] = {
         "task": notice.task,
         "dataset": {"namespace": notice.namespace, "name": notice.dataset},
         "examples": list(notice.examples),
         "due_on": notice.due_on,
     }
+    if notice.answer_to is not None:
+        data["answer_to"] = notice.answer_to
     return msgspec.json.encode(
         {"type": "erasure.requested", "timestamp": rfc3339(at), "data": data}
     )
@@ -91,7 +102,7 @@ def send_notice(
 
     address = checked_address(url, roots, networks, addresses_of or _resolved)
     body = notice_body(notice, now)
-    message_id = f"msg_{notice.task}"
+    message_id = notice.message_id
     split = urlsplit(url)
     headers = {
         "host": split.netloc,

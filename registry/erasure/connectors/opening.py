@@ -12,9 +12,11 @@ from registry.erasure.connectors.credentials import Credentials
 from registry.erasure.connectors.edge import at_edge
 from registry.erasure.connectors.files import FileConnector
 from registry.erasure.connectors.folder import FolderPlace
+from registry.erasure.connectors.forms import form_of
 from registry.erasure.connectors.huggingface import HuggingFaceConnector
 from registry.erasure.connectors.places import Place
 from registry.erasure.connectors.protocol import Connector, Executor, Target, Watch
+from registry.erasure.connectors.spread import SpreadConnector
 from registry.erasure.connectors.sql_tables import SqlConnector
 from registry.erasure.connectors.trouble import Reason, StoppedError, Trouble
 from registry.ledger.fetch import is_under
@@ -23,13 +25,16 @@ from registry.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Connectors:
-    """What connectors are made of. `spool`: folder of nameless local copies of objects."""
+    """What connectors are made of. `spool`: folder of nameless local copies of objects; `networks`:
+    private ones where notices may go.
+    """
 
     file_roots: tuple[str, ...]
     credentials: Credentials
     s3_endpoint: str = ""
     s3_region: str = ""
     spool: Path | None = None
+    networks: tuple[str, ...] = ()
 
     def of(self, target: Target) -> Connector:
         """The connector that erases in a target.
@@ -39,9 +44,11 @@ class Connectors:
         """
         match target.executor:
             case Executor.FILES:
-                return FileConnector(self.place_of(target))
+                place = self.place_of(target)
+                return _of_folder(target, place, FileConnector(place))
             case Executor.HUGGINGFACE:
-                return HuggingFaceConnector(self.place_of(target))
+                place = self.place_of(target)
+                return _of_folder(target, place, HuggingFaceConnector(place))
             case Executor.LANCE:
                 # Lance takes most of a second to load.
                 from registry.erasure.connectors.lance_tables import LanceConnector
@@ -99,6 +106,17 @@ class Connectors:
         return options
 
 
+def _of_folder(target: Target, place: Place, connector: Connector) -> Connector:
+    """The connector itself for a file; for what may be a folder, one that asks for its files."""
+    if target.by_key:
+        return SpreadConnector(place, connector)
+    try:
+        form_of(target.uri, target.form)
+    except StoppedError:
+        return SpreadConnector(place, connector)
+    return connector
+
+
 def connectors_of(settings: Settings) -> Connectors:
     """The connectors that these settings allow."""
     return Connectors(
@@ -106,4 +124,5 @@ def connectors_of(settings: Settings) -> Connectors:
         Credentials(settings.credentials_file),
         settings.s3_endpoint,
         settings.s3_region,
+        networks=settings.private_networks,
     )

@@ -72,6 +72,9 @@ class Place(Protocol):
     def names(self, folder: str) -> list[str]:
         """The names of the files in a folder, sorted. Raises StoppedError."""
 
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in a folder, sorted. Raises StoppedError."""
+
     def remove(self, uri: str) -> None:
         """Remove a file, and every version of it; nothing happens where there is none."""
 

@@ -98,7 +98,8 @@ class Target:
     have left. `holes` are the ordinals that this copy lacks already. `keys` gives the value of
     `key_column` (as text) for ordinals to be erased, `digests` the digest of `content_column` (of
     the whole row in a text file) as `digest_of` makes it of its SHA-256. `by_key`: the copy has an
-    order of its own, so its rows are found by their keys. `credential` is a name.
+    order of its own, so its rows are found by their keys. `credential` is a name. `begun`: some of
+    the rows may have left it before, so that none being there is no failure.
     """
 
     uri: str
@@ -117,6 +118,17 @@ class Target:
     by_key: bool = False
     table: str | None = None
     credential: str | None = None
+    begun: bool = False
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether an erasure had begun in it, so that the rows may be gone."""
+        return self.begun or self.intended is not None
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether its rows are found by their keys alone."""
+        return self.by_key or self.executor in (Executor.SQL, Executor.LANCE)
 
     def after(self, rows: Ordinals, sha256: bytes | None) -> Target:
         """The target as it is recorded once `rows` are erased and the file has this digest."""

@@ -227,7 +227,7 @@ def _keys(target: Target, rows: Ordinals) -> list[str]:
 
 
 def _require_some(target: Target, keys: Sequence[str], present: int) -> None:
-    if keys and not present and target.intended is None:
+    if keys and not present and not target.may_lack:
         raise StoppedError(
             Reason.NOTHING_FOUND, f"None of the {len(keys)} rows is in {target.uri}."
         )
