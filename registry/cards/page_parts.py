@@ -17,7 +17,7 @@ from registry.cards.attachments import INLINE_ROWS, long_tables
 from registry.cards.card import Answer, Card, Cell, Gap, Kind
 from registry.cards.charts import chart_of, timeline
 from registry.cards.fact_kinds import Form
-from registry.cards.values import Evidence, Grade, Scalar, State, Table
+from registry.cards.values import EVIDENCE_LIMIT, Evidence, Grade, Scalar, State, Table
 from registry.cards.wording import (
     GRADE_MEANINGS,
     STATE_MEANINGS,
@@ -151,6 +151,9 @@ class CardPage:
     timeline: Markup | None
     grades: tuple[tuple[str, str], ...]
     states: tuple[tuple[str, str], ...]
+    #: How much evidence of a fact is named here, and how much is kept.
+    references: int
+    most_references: int
 
 
 def page_of(card: Card, *, rows: int = INLINE_ROWS, base_url: str | None = None) -> CardPage:
@@ -176,6 +179,8 @@ def page_of(card: Card, *, rows: int = INLINE_ROWS, base_url: str | None = None)
         timeline=timeline(times, "timeline") if card.kind is not Kind.TRAINING_SUMMARY else None,
         grades=tuple((grade.value, GRADE_MEANINGS[grade]) for grade in Grade),
         states=tuple((state_words(each), STATE_MEANINGS[each]) for each in STATE_MEANINGS),
+        references=_REFERENCES,
+        most_references=EVIDENCE_LIMIT,
     )
 
 
