@@ -10,9 +10,11 @@ Rules (DESIGN §1.5, §1.10; issue "Erasure, the hands"):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 from sqlmodel import Session
 
@@ -25,14 +27,13 @@ from registry.erasure.file_states import FileKey, file_target, read_states
 from registry.erasure.hands import Hands, read_planned
 from registry.erasure.in_copies import erase_in_copy
 from registry.erasure.keepsake import Names, recall_names
-from registry.erasure.lifecycle import AT_WORK, TaskKind, TaskState
+from registry.erasure.lifecycle import AT_WORK, WORKABLE, TaskKind, TaskState
 from registry.erasure.marking import is_carried_out
 from registry.erasure.members import read_erase_set
 from registry.erasure.sets import Ordinals, Sets
 from registry.erasure.taking_out import (
     NO_ROOT,
     NOTHING,
-    WORKABLE,
     Begun,
     Part,
     free_of,
@@ -43,7 +44,7 @@ from registry.erasure.taking_out import (
     wait,
 )
 from registry.erasure.targets import is_copy, target_for_file, targets_of
-from registry.erasure.tasks import TaskView, read_task, read_tasks, turn_task
+from registry.erasure.tasks import TaskView, read_task, read_tasks, tasks_alike, turn_task
 from registry.ledger.source_files import BatchFileNode, files_of
 from registry.storage.columns import table_of
 
@@ -89,10 +90,20 @@ def _workable(session: Session, request_id: str) -> list[TaskView]:
 
 def _erase_in_file(hands: Hands, request_id: str, task_id: str, *, is_last: bool) -> None:
     with hands.database.read() as session:
-        names = recall_names(session, hands.ledger, read_case(session, request_id))
+        task = read_task(session, task_id, request_id=request_id)
+        asked = [request_id, *(each.request_id for each in tasks_alike(session, task))]
+        names = _merged(recall_names(session, hands.ledger, read_case(session, a)) for a in asked)
     take_out(
         hands, lambda session: _begin(session, hands, request_id, task_id, names), is_last=is_last
     )
+
+
+def _merged(some: Iterable[Names]) -> Names:
+    found: dict[int, dict[int, str]] = {}
+    for names in some:
+        for number, rows in names.items():
+            found.setdefault(number, {}).update(rows)
+    return found
 
 
 def _begin(
@@ -134,7 +145,21 @@ def _begin(
         kept,
         known_of(session, parts),
         intended_rows=NOTHING if there is None else there.next_rows.ordinals(),
+        along=_along(session, hands, task, number, node, now),
     )
+
+
+def _along(
+    session: Session, hands: Hands, task: TaskView, number: int, node: BatchFileNode, now: datetime
+) -> Ordinals:
+    """Rows that other requests ask out of a file and that may go now (`taking_out` rule 4)."""
+    found = [NOTHING]
+    for other in tasks_alike(session, task):
+        case, plan = read_planned(session, other.request_id)
+        if is_carried_out(case):
+            planned = read_erase_set(session, plan.id, batch=number)
+            found.append(_within(free_of(session, hands, case.id, planned, now), number, node))
+    return np.unique(np.concatenate(found))
 
 
 def _within(sets: Sets, number: int, file: BatchFileNode) -> Ordinals:
