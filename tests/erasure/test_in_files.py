@@ -409,3 +409,24 @@ def test_work_on_files_waits_for_others_as_long_as_the_setting_says(lake: Lake) 
     lake.clock.advance(minutes=1)
     work_off(house)
     assert lake.people() == {"a.parquet": ["cay"], "b.parquet": [], "clean.jsonl": ["cay"]}
+
+
+@pytest.mark.parametrize("column", ["content", "person"], ids=["right", "another"])
+def test_contents_are_checked_by_their_digests_before_rows_leave_a_file(
+    lake: Lake, column: str
+) -> None:
+    """Where the rows of a file do not lie as the batch says, none of them is touched."""
+    bound = {"namespace": NAMESPACE, "name": "raw", "uri": str(lake.folder), "executor": "files"}
+    lake.client.post("/api/v1/erasure-targets", {**bound, "content_column": column})
+    before = lake.people()
+    request_id = lake.erased("ann")
+    task = lake.files(request_id)["a.parquet"]
+    if column == "content":
+        assert counts(task) == ("verified", 2, 2, 2, 2)
+        assert lake.people()["a.parquet"] == ["bob", "cay"]
+        assert show(lake.client, request_id)["state"] == "fulfilled"
+        return
+    assert task["state"] == "changed_outside"
+    assert task["detail"].startswith("content_differs: ")
+    assert {**lake.people(), "clean.jsonl": []} == {**before, "clean.jsonl": []}
+    assert show(lake.client, request_id)["state"] == "partially_fulfilled"
