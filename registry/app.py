@@ -34,6 +34,7 @@ from registry.api.routers import ROUTERS
 from registry.api.transport import Transport
 from registry.audit.key_changes import recording_as
 from registry.audit.sequencer import AuditLog
+from registry.cards.shelf import CardShelf
 from registry.clock import Clock, system_clock
 from registry.durations import parse_duration
 from registry.erasure.request_rules import RequestShelf
@@ -133,6 +134,7 @@ def open_house(
         policies=policies,
         judgements=Judgements(database, ledger, sweep),
         requests=RequestShelf(folder),
+        shelf=CardShelf(folder),
         audit=AuditLog(database, ledger.objects, keyring, clock, actor=SYSTEM),
         gauges=(waiting, _refused(policies)),
     )
@@ -271,6 +273,7 @@ def running(house: House, *, background: bool) -> Iterator[None]:
             # Files that cannot be used stop the start, not the first question.
             house.policies.current()
             _ = house.requests.rules, house.requests.erasure
+            house.shelf.questions.current()
             check_alert_settings(house.settings)
             check_ticket_settings(house.settings)
             parse_duration(house.settings.backup_retention, path="REGISTRY_BACKUP_RETENTION")

@@ -12,10 +12,10 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import TypeAlias
 
 import msgspec
@@ -34,55 +34,69 @@ def canonical_json(value: object) -> bytes:
 
     Raises InvalidInputError, with the JSON path, for what RFC 8785 cannot carry.
     """
-    return _canonical(value, "$").encode("utf-8")
+    return _canonical(value, None).encode("utf-8")
 
 
-def _canonical(value: object, path: str) -> str:
+# The way to a value: that to what it lies in, and its key or place there. None is the whole.
+_Path: TypeAlias = "tuple[_Path, str | int] | None"
+
+
+def _canonical(value: object, path: _Path) -> str:
     match value:
+        case str():
+            return _string(value, path)
         case None:
             return "null"
         case True:
             return "true"
         case False:
             return "false"
-        case str():
-            return _string(value, path)
         case int():
             if abs(value) > MAX_SAFE_INTEGER:
                 raise _refused(f"The integer {value} does not fit a double exactly.", path)
             return str(value)
         case float():
             return _double(value, path)
+        case list() | tuple():
+            return f"[{','.join([_canonical(each, (path, i)) for i, each in enumerate(value)])}]"
         case Mapping():
             for key in value:
                 if not isinstance(key, str):
                     raise _refused(f"The key {key!r} is not a string.", path)
-            keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
             members = (
-                f"{_string(key, path)}:{_canonical(value[key], f'{path}.{key}')}" for key in keys
+                f"{_string(key, path)}:{_canonical(value[key], (path, key))}"
+                for key in sorted(value, key=_utf16)
             )
             return "{" + ",".join(members) + "}"
         case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
-            items = (_canonical(item, f"{path}[{index}]") for index, item in enumerate(value))
-            return "[" + ",".join(items) + "]"
+            return _canonical(list(value), path)
         case _:
             raise _refused(f"A {type(value).__name__} is no JSON value.", path)
 
 
-def _string(text: str, path: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise _refused("The string holds a lone surrogate.", path) from error
-    return json.dumps(text, ensure_ascii=False)
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
 
 
-def _double(number: float, path: str) -> str:
+def _string(text: str, path: _Path) -> str:
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise _refused("The string holds a lone surrogate.", path) from error
+    return encode_basestring(text)
+
+
+def _double(number: float, path: _Path) -> str:
     """ECMAScript's Number::toString (ECMA-262 §6.1.6.1.20), as RFC 8785 §3.2.2.3 demands."""
     if not math.isfinite(number):
         raise _refused(f"{number} is no JSON number.", path)
     if number == 0:
         return "0"
+    shortest = repr(number)
+    if "e" not in shortest:
+        # Python writes these as ECMAScript does, but for the fraction of whole numbers.
+        return shortest.removesuffix(".0")
     sign = "-" if number < 0 else ""
     mantissa, _, exponent_text = format(Decimal(repr(abs(number))).normalize(), "e").partition("e")
     digits = mantissa.replace(".", "")
@@ -99,10 +113,21 @@ def _double(number: float, path: str) -> str:
     return sign + body
 
 
-def _refused(detail: str, path: str) -> InvalidInputError:
+def _refused(detail: str, path: _Path) -> InvalidInputError:
     return InvalidInputError(
-        detail, remedy="Send it as a string, or leave it out (RFC 8785 section 3).", path=path
+        detail,
+        remedy="Send it as a string, or leave it out (RFC 8785 section 3).",
+        path=_path_text(path),
     )
+
+
+def _path_text(path: _Path) -> str:
+    """The way to a value as a JSON path."""
+    if path is None:
+        return "$"
+    around, part = path
+    step = f"[{part}]" if isinstance(part, int) else f".{part}"
+    return _path_text(around) + step
 
 
 def event_digest(event: Mapping[str, Json]) -> bytes:

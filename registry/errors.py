@@ -24,6 +24,7 @@
     └── SetupError                 the installation is not fit to start
         ├── SettingsError              a setting that cannot be used
         ├── PolicyError                a policy file that cannot be read
+        ├── TemplateError              a template of a document that cannot be filled
         ├── MasterKeyError             the master key is lost, or is another one
         ├── SchemaOutdatedError        the database needs `registry db upgrade`
         └── HomeInUseError             another process serves this home
@@ -206,6 +207,12 @@ class PolicyError(SetupError):
     """A policy file is missing, or a line of it cannot be taken; the message names the line."""
 
     code = "policy_error"
+
+
+class TemplateError(SetupError):
+    """A template of a document cannot be filled; the message names template and line."""
+
+    code = "template_error"
 
 
 class MasterKeyError(SetupError):

@@ -31,6 +31,8 @@ from registry.actors.token_cache import TokenCache
 from registry.audit.events import EntryKind
 from registry.audit.journal import Entry, append_entries
 from registry.audit.sequencer import AuditLog
+from registry.cards.desk import CardDesk
+from registry.cards.shelf import CardShelf
 from registry.catalog.scope import Scope, confine
 from registry.clock import Clock
 from registry.erasure.connectors.opening import connectors_of
@@ -92,6 +94,20 @@ class House:
     audit: AuditLog
     gauges: tuple[Gauge, ...] = ()
     requests: RequestShelf = field(default_factory=RequestShelf)
+    shelf: CardShelf = field(default_factory=CardShelf)
+
+    @property
+    def cards(self) -> CardDesk:
+        """What cards are made with."""
+        return CardDesk(
+            database=self.database,
+            ledger=self.ledger,
+            policies=self.policies,
+            audit=self.audit,
+            shelf=self.shelf,
+            clock=self.clock,
+            url=self.settings.public_url or None,
+        )
 
     @property
     def desk(self) -> Desk:

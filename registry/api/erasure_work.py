@@ -26,6 +26,7 @@ from registry.erasure.approve import PlanView
 from registry.erasure.cases import Case, read_case, require_open
 from registry.erasure.certifying import sealed_certificate
 from registry.erasure.connectors.notices import LONGEST_BYTES
+from registry.erasure.deciding import Decision
 from registry.erasure.execution import begin
 from registry.erasure.explaining import explain_example
 from registry.erasure.hands import read_planned
@@ -37,7 +38,7 @@ from registry.erasure.intake import day_of
 from registry.erasure.lifecycle import TaskState
 from registry.erasure.members import ranges_of, read_erase_set
 from registry.erasure.notices import acknowledge, make_notice, notice_text
-from registry.erasure.planning import Decision, plan_case
+from registry.erasure.planning import plan_case
 from registry.erasure.tasks import TaskView, dispose_model, read_task, record_work
 from registry.erasure.timeline import add_step
 from registry.policy.actions import Action

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as Xml
 
 import msgspec
 
+from registry.api.accepting import preferred
 from registry.moments import rfc3339
 
 JSON_FEED, ATOM = "application/feed+json", "application/atom+xml"
@@ -65,24 +66,7 @@ class Feed:
 
 def wanted_type(accept: str | None) -> str:
     """`JSON_FEED` or `ATOM`, whichever an Accept header prefers; JSON where it names neither."""
-    found = [(quality, -place, kind) for place, (kind, quality) in enumerate(_accepted(accept))]
-    return max(found)[2] if found else JSON_FEED
-
-
-def _accepted(accept: str | None) -> Iterable[tuple[str, float]]:
-    for part in (accept or "").split(","):
-        name, *parameters = (each.strip().lower() for each in part.split(";"))
-        kind = _AS.get(name)
-        quality = next((_quality(p) for p in parameters if p.startswith("q=")), 1.0)
-        if kind is not None and quality > 0:
-            yield kind, quality
-
-
-def _quality(parameter: str) -> float:
-    try:
-        return min(1.0, float(parameter[2:]))
-    except ValueError:
-        return 0.0
+    return preferred(accept, _AS) or JSON_FEED
 
 
 def encoded(feed: Feed, kind: str) -> bytes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlmodel import Session
 
 from registry.audit.documents import Bound, bound_by, document
@@ -48,11 +49,21 @@ def read_entries(session: Session, start: int, end: int) -> list[PlacedEntry]:
             path="start",
         )
     last = min(end, start + PAGE - 1)
-    query = select(ENTRY).where(ENTRY.c.leaf_index.between(start, last))
-    return [
-        _placed(row.leaf_index, row.at, row.kind, row.actor, row.leaf_data, row.salt, row.payload)
-        for row in session.execute(query.order_by(ENTRY.c.leaf_index))
-    ]
+    return list(_read(session, ENTRY.c.leaf_index.between(start, last)))
+
+
+def entries_at(session: Session, indexes: Sequence[int]) -> list[PlacedEntry]:
+    """The entries at these places, in order; those that are there. Cost: one query a thousand."""
+    wanted = sorted(set(indexes))
+    parts = (wanted[at : at + PAGE] for at in range(0, len(wanted), PAGE))
+    return [each for part in parts for each in _read(session, ENTRY.c.leaf_index.in_(part))]
+
+
+def _read(session: Session, where: ColumnElement[bool]) -> Iterator[PlacedEntry]:
+    for row in session.execute(select(ENTRY).where(where).order_by(ENTRY.c.leaf_index)):
+        yield _placed(
+            row.leaf_index, row.at, row.kind, row.actor, row.leaf_data, row.salt, row.payload
+        )
 
 
 def _placed(

@@ -22,6 +22,8 @@ class AuditEntry(SQLModel, table=True):
     __tablename__ = "audit_entry"
     __table_args__ = (
         Index(None, "leaf_index", unique=True),
+        # An entry and what it tells of have one moment, so one leads to the other.
+        Index(None, "at"),
         # What the sequencer looks for, oldest first, however long the log is.
         Index(
             "ix_audit_entry_waiting",

@@ -5,7 +5,7 @@ Whoever makes it grow holds `take_turn` in the same transaction, so that there i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
@@ -22,6 +22,7 @@ from registry.storage.bulk import Merge, merge_rows
 Answer = TypeVar("Answer")
 # Of this program alone: "audit" in ASCII.
 _LOCK = 0x6175646974
+_AT_ONCE = 500
 _LONGER = Merge((("hashes", "new.hashes"),))
 
 
@@ -101,18 +102,34 @@ def prove_inclusion(session: Session, index: int, size: int) -> Inclusion:
     Raises InvalidInputError for what is not there, TamperedError as `root_at`.
     """
     _require_size(session, size)
-    ranges = inclusion_ranges(index, size)
-    return _asked(
-        lambda tree: Inclusion(
-            tree.leaf(index),
-            index,
-            size,
-            [tree.hash_of(each) for each in ranges],
-            tree.root(size),
-        ),
-        session,
-        [*ranges, (index, index + 1), (0, size)],
-    )
+    (found,) = _inclusions(session, [index], size)
+    return found
+
+
+def prove_inclusions(session: Session, indexes: Sequence[int], size: int) -> Iterator[Inclusion]:
+    """The proofs that these leaves are in the tree of `size`, in the order given.
+
+    Raises as `prove_inclusion`, if any is asked for. Cost: one query for 500 of them, and half a
+    millisecond each.
+    """
+    if indexes:
+        _require_size(session, size)
+    for at in range(0, len(indexes), _AT_ONCE):
+        yield from _inclusions(session, indexes[at : at + _AT_ONCE], size)
+
+
+def _inclusions(session: Session, indexes: Sequence[int], size: int) -> list[Inclusion]:
+    ranges = {index: inclusion_ranges(index, size) for index in indexes}
+
+    def ask(tree: Tree) -> list[Inclusion]:
+        root = tree.root(size)
+        return [
+            Inclusion(tree.leaf(at), at, size, [tree.hash_of(each) for each in ranges[at]], root)
+            for at in indexes
+        ]
+
+    needed = [(index, index + 1) for index in indexes] + [(0, size)]
+    return _asked(ask, session, [*needed, *(each for some in ranges.values() for each in some)])
 
 
 def prove_consistency(session: Session, first: int, second: int) -> Consistency:

@@ -18,6 +18,7 @@ from registry.cli.output import JsonOption, note, say, show_json, show_table, sh
 from registry.cli.progress import Bar, shown_bar
 
 if TYPE_CHECKING:
+    from registry.demo.cards import Cards
     from registry.demo.consent import Trainable
     from registry.demo.erasure import Erased
     from registry.demo.proof import EventProof
@@ -38,6 +39,7 @@ NEXT: tuple[tuple[str, ...], ...] = (
     ("version", "verify", "file://demo docstrings/train"),
     ("manifest", "file://demo docstrings/train"),
     ("policy", "explain", "file://demo docstrings/train"),
+    ("card", "--model", "file://demo models/module-classifier", "--gaps"),
     ("db", "check"),
     ("serve",),
 )
@@ -76,6 +78,7 @@ def demo(
         erased = {"plan": story.erased.plan, "request": story.erased.request}
         erased["rows"] = {"before": story.erased.rows_before, "after": story.erased.rows_after}
         answers |= {"erased": {**erased, "certificate": str(story.erased.certificate)}}
+        answers |= {"cards": _cards_facts(story.cards)}
         show_json({**facts, "files": story.files_read, **answers})
         return
     _show(story, seconds)
@@ -136,6 +139,7 @@ def _show(story: Story, seconds: float) -> None:
     say(f"All {story.files_read:,} files were read again: each has the digest that is recorded.")
     say("")
     _show_erased(story.erased)
+    _show_cards(story.cards)
     say(f"Done in {seconds:.1f} s. All of it is in {story.home}; look around:")
     say("")
     say(f"  export REGISTRY_HOME={shlex.quote(str(story.home))}")
@@ -233,6 +237,22 @@ def _show_erased(erased: Erased) -> None:
     arguments = ("certificate", "verify", str(erased.certificate), "--key", str(keys))
     say(f"  {_program()} {' '.join(_quoted(each) for each in arguments)}")
     say("")
+
+
+def _show_cards(cards: Cards) -> None:
+    say(f"The cards of its training data and of its model are {len(cards.files)} files in")
+    say(f"{cards.folder}. What nobody recorded stands in them as a gap, with who can close it:")
+    say("")
+    rows = [(each.what, each.kind, each.answered, each.gaps) for each in cards.counts]
+    columns = ["CARD OF THE", "KIND", "ANSWERED", "GAPS"]
+    show_table(columns, rows, empty="", right=["ANSWERED", "GAPS"])
+    say("")
+
+
+def _cards_facts(cards: Cards) -> dict[str, Any]:
+    names = ("what", "kind", "asked", "answered", "gaps", "blocking")
+    counts = [{name: getattr(each, name) for name in names} for each in cards.counts]
+    return {"files": [str(file) for file in cards.files], "counts": counts}
 
 
 def _batches_text(batches: list[BatchFacts]) -> str:

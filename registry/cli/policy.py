@@ -148,6 +148,7 @@ def try_cases(
     as_json: JsonOption = False,
 ) -> None:
     """Read every policy file and run the cases; exit 1 where one comes out otherwise."""
+    from registry.cards.questions import load_questions
     from registry.erasure.rules import load_rules
     from registry.policy.book import folder_of
     from registry.policy.cases import read_cases, run_case
@@ -156,6 +157,7 @@ def try_cases(
     used = folder or folder_of(load_settings())
     policies = load_policies(used)
     load_rules(used)
+    load_questions(used)
     tried = [run_case(policies, case, file) for file, case in read_cases(cases_folder(used))]
     wrong = [case for case in tried if case.wrong]
     if as_json:

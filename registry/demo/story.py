@@ -15,6 +15,7 @@ from registry.audit.signing import current_origin
 from registry.canonical import digest_text
 from registry.client import Registry
 from registry.client.http import HttpClient
+from registry.demo.cards import Cards, write_cards
 from registry.demo.consent import Trainable, ask_trainable
 from registry.demo.contributors import CONTRIBUTORS, NOTICE, contributor_of
 from registry.demo.datasets import DATASETS, MODEL
@@ -62,7 +63,8 @@ class Story:
     says that the event which made it is in the audit log; `trainable` is what may be trained on
     before and after that example's contributor withdrew; `erased` is what became of the request to
     erase them, with a certificate that was verified; `files_read` counts the files that were
-    found as they were recorded, before anybody was erased.
+    found as they were recorded, before anybody was erased; `cards` are the documents of its
+    training data and of its model, as it all stands in the end.
     """
 
     home: Path
@@ -74,6 +76,7 @@ class Story:
     trainable: Trainable
     erased: Erased
     files_read: int
+    cards: Cards
 
 
 def tell(home: Path, listener: Listener, *, only: Sequence[str] = ()) -> Story:
@@ -108,8 +111,10 @@ def tell(home: Path, listener: Listener, *, only: Sequence[str] = ()) -> Story:
             _compare(uri, digest)
         paths = [_on_disk(uri) for uri, _ in files]
         erased = erase_contributor(client, trainable.contributor, home, paths, listener)
+        cards = write_cards(client, home, listener)
     _verify(home, erased.certificate)
-    return Story(home, lineage, batches, example, sample, proof, trainable, erased, len(files))
+    count = len(files)
+    return Story(home, lineage, batches, example, sample, proof, trainable, erased, count, cards)
 
 
 def _refuse_silence() -> None:

@@ -21,6 +21,12 @@ from registry.erasure.tasks import NewTask
 Json = Mapping[str, Any]
 LEDGER, EVENT_LOG, AUDIT_LOG = "ledger", "event_log", "audit_log"
 MODEL_TIME = timedelta(days=90)
+_UNDECIDED = "Nobody decided on these: plan again with a decision."
+_WHY = {
+    "packed_span": "Other examples are in these rows too, and nobody recorded which part of a row "
+    f"was made of which example, so nothing can be cut out of them. {_UNDECIDED}",
+    "may_be_named": f"What stands in these rows may be somebody else's too. {_UNDECIDED}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,6 @@ def tasks_of(
         yield NewTask(
             TaskKind.CONTENT_SCAN,
             f"batch:{batch['batch']}",
-            TaskState.NOT_SEARCHED,
             batch_number=batch["batch"],
             due_on=due_on,
             detail=f"{batch['namespace']} {batch['name']}: {batch['why'].replace('_', ' ')}",
@@ -127,7 +132,7 @@ def _undecided(document: Json, due_on: date) -> Iterator[NewTask]:
             group["reason"],
             expected=group["examples"],
             due_on=due_on,
-            detail="Nobody decided on these: plan again with a decision.",
+            detail=_WHY.get(group["reason"], _UNDECIDED),
         )
     for step in document["unknown_steps"]:
         if step["batch"] is None:

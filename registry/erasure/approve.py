@@ -35,12 +35,13 @@ from registry.erasure.cases import (
 )
 from registry.erasure.identifiers import open_identifiers, reject_identifiers
 from registry.erasure.identity import deadline_of
+from registry.erasure.in_queue import ask_to_carry_out
 from registry.erasure.intake import day_of
 from registry.erasure.lifecycle import BEFORE_EXECUTION, RequestState
 from registry.erasure.post import Desk, LetterKind, make_letter
 from registry.erasure.tables import ErasurePlan
 from registry.erasure.taking_up import resume_duplicates
-from registry.erasure.timeline import add_step
+from registry.erasure.timeline import add_step, read_steps
 from registry.errors import ConflictError, ForbiddenError
 from registry.rights.restrictions import lift_restrictions_of, release_evidence
 from registry.storage.columns import table_of
@@ -67,7 +68,22 @@ def read_plan(session: Session, case: Case) -> PlanView | None:
     """The newest plan of a case, or None."""
     if case.plan_id is None:
         return None
-    row = session.execute(select(_plan).where(_plan.c.id == case.plan_id)).one()
+    return _view(session.execute(select(_plan).where(_plan.c.id == case.plan_id)).one())
+
+
+def read_begun(session: Session, case: Case) -> PlanView | None:
+    """The plan of a case that somebody began to carry out, the newest of them; None before that."""
+    steps = read_steps(session, case.id)
+    begun = [step for step in steps if step.kind is EntryKind.ERASURE_EXECUTED]
+    if not begun:
+        return None
+    digest = parse_digest(str(begun[-1].detail["plan"]))
+    mine = (_plan.c.request_id == case.id) & (_plan.c.digest == digest)
+    newest = select(_plan).where(mine).order_by(_plan.c.revision.desc()).limit(1)
+    return _view(session.execute(newest).one())
+
+
+def _view(row: Any) -> PlanView:
     return PlanView(
         row.id,
         row.revision,
@@ -88,12 +104,13 @@ def approve_plan(
     now: datetime,
     only_plain: bool = False,
 ) -> Case:
-    """Approve the plan with this digest (rules 1 and 2).
+    """Approve the plan with this digest (rules 1 and 2). One that extends what is being carried out
+    goes on by itself.
 
     `only_plain`: refuse one with something withheld or to be reviewed (rule 3). Raises
     NotFoundError, ConflictError where the state, the identity or the plan is another,
     ForbiddenError for who filed it, InvalidInputError for what is no digest. Effects: one row, one
-    step; does not commit.
+    step, a task of the queue; does not commit.
     """
     given = digest_text(parse_digest(plan, path="plan"))
     case = read_case(session, request_id, held=True)
@@ -117,6 +134,8 @@ def approve_plan(
     )
     facts = {"plan": frozen.digest, "revision": frozen.revision}
     add_step(session, case, EntryKind.ERASURE_APPROVED, actor=actor, now=now, facts=facts)
+    if read_begun(session, case) is not None:
+        ask_to_carry_out(session, case.id, now=now)
     return case
 
 
@@ -151,6 +170,7 @@ def deny_request(
     require_second_person(case, actor)
     require_state(case, *sorted(BEFORE_EXECUTION), to="a refusal")
     _require_unsettled(case)
+    _require_untouched(session, case, to="a refusal")
     case = change_case(
         session,
         case,
@@ -187,6 +207,7 @@ def cancel_request(
     case = _held_for_words(session, desk, request_id, reasons, path="reasons")
     require_state(case, *sorted(BEFORE_EXECUTION), to="a withdrawal")
     _require_unsettled(case)
+    _require_untouched(session, case, to="a withdrawal")
     case = change_case(
         session,
         case,
@@ -264,6 +285,15 @@ def _require_unsettled(case: Case) -> None:
             f"The request {case.id} was answered at {case.closed_at:%Y-%m-%d} with the request "
             f"{case.canonical_id}.",
             remedy="There is nothing left to decide.",
+        )
+
+
+def _require_untouched(session: Session, case: Case, *, to: str) -> None:
+    if read_begun(session, case) is not None:
+        raise ConflictError(
+            f"The request {case.id} was being carried out when its plan was extended; {to} needs "
+            "one of which nothing was touched.",
+            remedy="Approve the extended plan; what must stay of it is kept by a hold.",
         )
 
 

@@ -38,6 +38,7 @@ from registry.erasure.certificate_facts import (
     RecipientState,
     Right,
     Target,
+    TargetKind,
     TargetState,
     facts_from,
     proof_from,
@@ -174,8 +175,10 @@ def unfinished(facts: CertificateFacts) -> Iterator[str]:
 def _target_left(target: Target) -> str | None:
     match target.state:
         case TargetState.VERIFIED:
-            # Zero rows where some were expected is a failure, whatever the state says.
-            if not target.found == target.erased == target.verified or (
+            # Zero rows where some were expected is a failure, whatever the state says. What a scan
+            # found is erased by other targets, once the plan holds it.
+            erased = target.found if target.kind is TargetKind.CONTENT_SCAN else target.erased
+            if not target.found == erased == target.verified or (
                 target.expected and not target.found
             ):
                 return f"the counts of {target.name} do not agree"

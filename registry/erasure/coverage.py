@@ -1,8 +1,8 @@
 """How far the batches where examples entered could be searched for a person (DESIGN §1.10).
 
 Rules (the governance page, "Erasure request"):
-1. A batch was searched where its examples came with people's identifiers, or where it was scanned
-   for every kind of identifier that the request names.
+1. A batch was searched where its examples came with people's identifiers, where it was scanned
+   for every kind of identifier that the request names, or was read for these very people.
 2. What is merely said of a batch finds nobody: one that is not bound, or of which no example is in
    the index, was not searched.
 3. A batch that says it holds no personal data was not searched; the rules say what it counts for.
@@ -74,10 +74,12 @@ def search_coverage(
     found: Collection[int],
     schemes: Collection[str],
     rules: ErasureRules,
+    scanned: Collection[int] = (),
 ) -> list[Searched]:
     """Every batch where examples entered that the request may be about, by number.
 
-    `found`: batches where the person was found; `schemes`: the kinds of the request's identifiers.
+    `found`: batches where the person was found; `schemes`: the kinds of the request's identifiers;
+    `scanned`: batches that were read for everybody who asks.
     Cost: one query over all batches.
     """
     rows = select_by_rows(session, _ENTERED, _LIMIT, [(until.batch_number,)])
@@ -90,6 +92,8 @@ def search_coverage(
         search = _search(row, frozenset(schemes))
         if row[0] in until.unbound:
             search = Search.NOT_BOUND
+        elif row[0] in scanned:
+            search = Search.SCANNED
         elif row[0] in found:
             search = Search.KEYED
         counts = search in SEARCHED or (

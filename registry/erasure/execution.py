@@ -20,6 +20,7 @@ from registry.actors.accounts import SYSTEM
 from registry.audit.events import EntryKind
 from registry.audit.tables import ENTRY
 from registry.erasure.aftermath import KnownBackup, tasks_of
+from registry.erasure.approve import read_begun
 from registry.erasure.cases import Case, change_case, read_case, require_state
 from registry.erasure.hands import Hands, Work, read_planned
 from registry.erasure.in_backups import name_backups
@@ -37,12 +38,14 @@ from registry.erasure.own_logs import (
     wipe_event_log,
     wipe_journal,
 )
+from registry.erasure.plan import grown
 from registry.erasure.tasks import (
     TaskChange,
     TaskView,
     open_tasks,
     read_tasks,
-    reopen_files,
+    reopen_grown,
+    reopen_stopped,
     turn_task,
 )
 from registry.erasure.timeline import add_step
@@ -72,7 +75,8 @@ def begin(
 ) -> Case:
     """Begin to carry out an approved plan: its tasks, and the work in the queue.
 
-    Of a case that is being carried out, or was in part, it asks for another round. Raises
+    An extended plan opens what is new in it, and again what it has more of. Of a case that is being
+    carried out, or was in part, it asks for another round. Raises
     NotFoundError, ConflictError. Effects: rows, a step, a task of the queue; does not commit.
     """
     case, plan = read_planned(session, request_id, held=True)
@@ -81,12 +85,17 @@ def begin(
     if case.state is RequestState.APPROVED:
         tasks = tasks_of(plan.document, backups=backups, due_on=case.due_on, approved_on=today)
         copies = copy_tasks(session, plan.document, due_on=case.due_on)
-        open_tasks(session, case.id, plan.id, [*tasks, *copies], actor=actor, now=now)
+        opened = [*tasks, *copies]
+        open_tasks(session, case.id, plan.id, opened, actor=actor, now=now)
+        before = read_begun(session, case)
+        if before is not None:
+            more = grown(before.document, plan.document)
+            reopen_grown(session, case.id, opened, more, actor=actor, now=now)
         case = change_case(session, case, state=RequestState.EXECUTING)
         facts = {"plan": plan.digest}
         add_step(session, case, EntryKind.ERASURE_EXECUTED, actor=actor, now=now, facts=facts)
     else:
-        reopen_files(session, case.id, actor=actor, now=now)
+        reopen_stopped(session, case.id, actor=actor, now=now)
     ask_to_carry_out(session, case.id, now=now)
     return case
 

@@ -60,7 +60,8 @@ class Link:
 def explain(
     world: World, found: Reached, rules: ErasureRules, number: int, ordinal: int
 ) -> tuple[Link, ...]:
-    """The chain from an own example to this one; empty for an own example.
+    """The chain from an own example to this one; empty for an own example. One that may name the
+    person begins a chain too, but none of what is erased.
 
     Raises NotFoundError for an example that is in neither set. Cost: in proportion to the examples
     between them; one pass over the maps on the way where they are not sorted.
@@ -74,11 +75,12 @@ def explain(
             path="address",
         )
     why = _Why(world, found, rules, exact=erased)
+    starts = [found.own] if erased else [found.own, found.candidates]
     led_by: dict[Address | Output, Link | None] = {address: None}
     waiting: deque[Address | Output] = deque([address])
     while waiting:
         at = waiting.popleft()
-        if not isinstance(at, Output) and holds(found.own, *at):
+        if not isinstance(at, Output) and any(holds(marks, *at) for marks in starts):
             return _chain(at, led_by)
         for link in why.before(at):
             if link.source not in led_by:

@@ -30,7 +30,7 @@ def explain_example(
     keys = under_every_version(ledger.keyring, people)
     until = until_now(session, received_at=case.received_at)
     world = LedgerWorld(session, ledger, keys, until)
-    found = reach(world, world.own(), rules.said)
+    found = reach(world, world.own(), rules.said, candidates=world.candidates())
     return [_shown(link) for link in explain(world, found, rules.said, number, ordinal)]
 
 

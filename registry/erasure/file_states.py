@@ -30,6 +30,7 @@ from registry.ledger.source_files import BatchFileNode
 from registry.storage.columns import insert_unless_there, table_of
 
 _state = table_of(FileState)
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class FileKey:
     dataset_id: bytes
     batch_number: int
     uri: str
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """What files are told in the order of."""
+        return self.batch_number, self.uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,35 @@ def read_states(session: Session, keys: Iterable[FileKey]) -> dict[FileKey, File
                 now = FileNow(row.sha256, row.next_sha256, holes, row.rows, intended)
                 found[FileKey(dataset_id, number, row.uri)] = now
     return found
+
+
+def states_of(session: Session, numbers: Iterable[int]) -> dict[FileKey, tuple[FileNow, datetime]]:
+    """The files of batches that erasures touched, and when they last did."""
+    wanted, found = sorted(set(numbers)), dict[FileKey, tuple[FileNow, datetime]]()
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = _state.c.batch_number.in_(wanted[at : at + _AT_ONCE])
+        for row in session.execute(select(_state).where(some)):
+            now = FileNow(row.sha256, row.next_sha256, Holes.from_bytes(row.holes), row.rows)
+            found[FileKey(bytes(row.dataset_id), row.batch_number, row.uri)] = now, row.changed_at
+    return found
+
+
+def put_state(session: Session, key: FileKey, now: FileNow, *, at: datetime) -> None:
+    """Keep what an erasure that this database does not know of left of a file: holes only grow.
+
+    Effects: does not commit.
+    """
+    _make(session, key, at)
+    held = session.execute(select(_state.c.holes).where(_mine(key))).scalar_one()
+    values = {
+        "sha256": now.sha256,
+        "next_sha256": None,
+        "next_holes": None,
+        "holes": (Holes.from_bytes(held) | now.holes).to_bytes(),
+        "rows": now.rows,
+        "changed_at": at,
+    }
+    session.execute(update(_state).where(_mine(key)).values(values))
 
 
 def note_intent(

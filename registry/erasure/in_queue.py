@@ -39,6 +39,21 @@ def ask_to_erase_in_files(
     put_task(session, kind, payload, now=now, dedupe_key=key, delay=delay)
 
 
+def ask_to_scan(
+    session: Session,
+    request_id: str,
+    *,
+    now: datetime,
+    rounds: int = 1,
+    delay: timedelta = timedelta(),
+) -> None:
+    """Have the batches of a case read that nobody searched. Effects: one row; does not commit."""
+    kind = TaskKind.SCAN_CONTENTS
+    payload = {"request": request_id, "rounds": rounds}
+    key = f"{kind}:{request_id}:{rounds}"
+    put_task(session, kind, payload, now=now, dedupe_key=key, delay=delay)
+
+
 def ask_to_conclude(session: Session, request_id: str, *, now: datetime) -> None:
     """Have the outcome of a case stated anew. Effects: one row; does not commit."""
     kind = TaskKind.CONCLUDE_ERASURE

@@ -4,7 +4,8 @@ Rules (the governance page, case 12; DESIGN §6):
 1. Batches that were numbered after the limit, and those that are not bound, are not in it.
 2. Data that was collected after the request was received is not the request's: such batches hold no
    own example and no exact duplicate. What was made of earlier data is, whenever it was made.
-3. Only batches whose examples entered the index are asked for digests and people.
+3. Only batches whose examples entered the index, or that were read for somebody, are asked for
+   digests and people.
 """
 
 from __future__ import annotations
@@ -24,12 +25,18 @@ from registry.erasure.world import Contents, Output, Seen, Step
 from registry.ledger.batches import BatchNode, MapNode
 from registry.ledger.closure import MapAnswers
 from registry.ledger.opened import Ledger
+from registry.ledger.scans import candidates_for
 from registry.storage.bulk import TypedColumn, select_by_rows
 
 _NUMBER: tuple[TypedColumn, ...] = (("number", "int"),)
 _INDEXED = """
 SELECT k.number FROM {rows} AS w
 JOIN batch_binding k ON k.number = w.number AND k.state = 'bound' AND k.indexed = 1
+"""
+_SEARCHABLE = """
+SELECT k.number FROM {rows} AS w
+JOIN batch_binding k ON k.number = w.number AND k.state = 'bound' AND k.indexed = 1
+UNION SELECT s.number FROM {rows} AS w JOIN subject_scan s ON s.number = w.number
 """
 
 
@@ -108,6 +115,10 @@ class LedgerWorld:
         hits = self.ledger.index.find_subjects(self.keys)
         return self._counted(as_sets(hits.addresses))
 
+    def candidates(self) -> Sets:
+        """The examples that may name somebody who asks, by what was read of them (rules 1, 2)."""
+        return self._counted(candidates_for(self.session, self.keys))
+
     def _counted(self, sets: Sets) -> Sets:
         """Those of some examples that can be the person's (rule 2)."""
         seen = self.batches(sets)
@@ -125,8 +136,10 @@ class LedgerWorld:
         """Those of some examples that the index may know (rule 3)."""
         missing = [n for n in sets if n not in self._indexed]
         if missing:
-            indexed = indexed_among(self.session, missing)
-            self._indexed |= {n: n in indexed for n in missing}
+            wanted = [(number,) for number in missing]
+            rows = select_by_rows(self.session, _SEARCHABLE, _NUMBER, wanted)
+            known = {row[0] for row in rows}
+            self._indexed |= {n: n in known for n in missing}
         return {n: rows for n, rows in sets.items() if self._indexed[n]}
 
     def contents_of(self, sets: Sets) -> Contents:

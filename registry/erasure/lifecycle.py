@@ -155,7 +155,7 @@ _TASK_FOLLOWS: Mapping[TaskState, frozenset[TaskState]] = {
     _T.CHANGED_OUTSIDE: frozenset({_T.PENDING, _T.RUNNING}),
     _T.VERIFIED: frozenset({_T.PENDING}),  # found again: a restore, or a copy nobody knew of
     _T.NOT_PRESENT: frozenset({_T.PENDING}),
-    _T.ACKNOWLEDGED: frozenset(),
+    _T.ACKNOWLEDGED: frozenset({_T.PENDING}),  # an extended plan asks them for more
     _T.IMPOSSIBLE: frozenset({_T.ACKNOWLEDGED}),
     _T.DISPOSED: frozenset({_T.PENDING}),
 }
@@ -196,7 +196,8 @@ def is_verified(identity: Identity) -> bool:
 
 def is_at_work(task: TaskStanding) -> bool:
     """Whether the registry itself is at a task, or will be without being asked."""
-    is_waiting = task.kind is TaskKind.OWN_DATA and task.state is TaskState.PENDING
+    queued = (TaskKind.OWN_DATA, TaskKind.CONTENT_SCAN)
+    is_waiting = task.kind in queued and task.state is TaskState.PENDING
     return is_waiting or task.state in AT_WORK
 
 

@@ -4,7 +4,8 @@ Rules (the governance page, case 8; `replay` rules 1 and 2):
 1. A record is read from what is committed, and written again by every round of work on a case. It
    tells all that was done so far, and its moment is that of the newest of it; so a round that did
    nothing more writes the same record, which is one.
-2. It names the redactions of an event whole, whoever made them: their order counts.
+2. It names the redactions of an event whole, whoever made them: their order counts. So it does
+   what erasures left of the files of its batches: a restored registry knows them by that.
 """
 
 from __future__ import annotations
@@ -20,12 +21,21 @@ from sqlmodel import Session
 from registry.audit.events import EntryKind
 from registry.audit.tables import ENTRY
 from registry.canonical import parse_digest
-from registry.erasure.hands import Hands, Work
-from registry.erasure.records import ErasedBatch, ErasureRecord, RedactedPart
-from registry.erasure.replay import read_marks, rows_of_case, signer_of, write_record
+from registry.erasure.file_states import states_of
+from registry.erasure.hands import Hands, Work, read_planned
+from registry.erasure.members import read_erase_set
+from registry.erasure.records import ErasedBatch, ErasureRecord, FileLeft, RedactedPart
+from registry.erasure.replay import (
+    digest_of_uri,
+    read_marks,
+    rows_of_case,
+    signer_of,
+    write_record,
+)
 from registry.erasure.sets import Sets
 from registry.ledger.erasing import read_holes
 from registry.ledger.holes import Holes
+from registry.ledger.remainders import Known
 from registry.lineage.erase_events import KIND
 from registry.lineage.redact_again import redactions_of
 
@@ -49,6 +59,14 @@ def list_erasure(hands: Hands, work: Work) -> ErasureRecord | None:
     return record
 
 
+def list_files(hands: Hands, request_id: str) -> ErasureRecord | None:
+    """As `list_erasure`, after work on the files of a case."""
+    with hands.database.read() as session:
+        case, plan = read_planned(session, request_id)
+        work = Work(case, plan, read_erase_set(session, plan.id), Known())
+    return list_erasure(hands, work)
+
+
 def _record_of(session: Session, work: Work) -> ErasureRecord | None:
     case = work.case.id
     batches = _batches(session, work.sets)
@@ -56,6 +74,8 @@ def _record_of(session: Session, work: Work) -> ErasureRecord | None:
     events, leaves, moments = _redacted(session, case)
     moments += [row.recorded_at for row in suppressions]
     moments += [row.recorded_at for row in restrictions]
+    files, changed = _files(session, {each.number: each.mark for each in batches})
+    moments += changed
     if not moments:
         return None
     return ErasureRecord(
@@ -68,7 +88,21 @@ def _record_of(session: Session, work: Work) -> ErasureRecord | None:
         restrictions=restrictions,
         redactions=tuple(RedactedPart(e, p, KIND) for e, p in redactions_of(session, events)),
         entries=tuple(leaves),
+        files=tuple(files),
     )
+
+
+def _files(session: Session, marks: dict[int, str]) -> tuple[list[FileLeft], list[datetime]]:
+    """What erasures left of the files of batches, and when."""
+    found, moments = [], []
+    states = states_of(session, marks)
+    for key, (now, at) in sorted(states.items(), key=lambda each: each[0].order):
+        if now.sha256 is not None:
+            name, holes = digest_of_uri(key.uri), now.holes.to_bytes()
+            mark = marks[key.batch_number]
+            found.append(FileLeft(key.batch_number, mark, name, now.sha256, holes, now.rows))
+            moments.append(at)
+    return found, moments
 
 
 def _batches(session: Session, sets: Sets) -> list[ErasedBatch]:

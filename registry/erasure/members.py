@@ -16,12 +16,16 @@ from registry.storage.columns import table_of
 
 _AT_ONCE = 500
 _member = table_of(ErasurePlanBatch)
+#: The part of what somebody decided to keep.
+KEPT = "keep"
+PARTS = ("erase", "review", KEPT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """Examples of one batch in a plan. `part`: erase or review; `reason`: why they are reviewed;
-    `ordinals`: sorted uint32, None for all of the batch, which are then `examples` as counted.
+    """Examples of one batch in a plan. `part`: erase, review or keep; `reason`: why they are, or
+    were, reviewed; `ordinals`: sorted uint32, None for all of the batch, which are then `examples`
+    as counted.
     """
 
     batch_number: int
@@ -78,6 +82,17 @@ def read_marks(session: Session, plan_id: str, part: str, *, batch: int | None =
         ordinals = None if packed is None else Holes.from_bytes(bytes(packed)).ordinals()
         there = found.get(number, _NOTHING)
         found[number] = None if ordinals is None or there is None else np.union1d(there, ordinals)
+    return found
+
+
+def read_kept(session: Session, plan_id: str) -> dict[str, Marks]:
+    """What was decided to be kept, by the reason that it was reviewed for."""
+    mine = (_member.c.plan_id == plan_id) & (_member.c.part == KEPT)
+    query = select(_member.c.reason, _member.c.batch_number, _member.c.ordinals).where(mine)
+    found: dict[str, Marks] = {}
+    for reason, number, packed in session.execute(query):
+        ordinals = None if packed is None else Holes.from_bytes(bytes(packed)).ordinals()
+        found.setdefault(reason, {})[number] = ordinals
     return found
 
 

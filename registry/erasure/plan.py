@@ -21,8 +21,9 @@ from registry.canonical import canonical_json, digest_text
 from registry.erasure.copies import Part
 from registry.erasure.scope import Scope
 from registry.erasure.sets import Marks, Ordinals, digest_of, marks_without, size
+from registry.erasure.tasks import Grown
 from registry.erasure.world import Output, Step
-from registry.ids import uuid_text
+from registry.ids import named_id, uuid_text
 from registry.moments import rfc3339
 
 FORMAT = "registry.erasure.plan/1"
@@ -292,6 +293,23 @@ def diff(before: Plan, after: Plan) -> tuple[Changed, ...]:
         if changed.added or changed.removed or changed.changed:
             found.append(changed)
     return tuple(found)
+
+
+def grown(before: Json, after: Json) -> Grown:
+    """What a plan that extends another one has more of."""
+    old = {name: batch["members"] for name, batch in _batches(before["erase"]["by_dataset"])}
+    batches, datasets = set[int](), set[bytes]()
+    for group in after["erase"]["by_dataset"]:
+        for name, batch in _batches([group]):
+            if old.get(name) != batch["members"]:
+                batches.add(batch["batch"])
+                datasets.add(named_id("dataset", group["namespace"], group["name"]))
+    recipients = {
+        each["recipient"]
+        for each in after["recipients"]
+        if named_id("dataset", each["namespace"], each["dataset"]) in datasets
+    }
+    return Grown(frozenset(batches), frozenset(datasets), frozenset(recipients))
 
 
 Entries = Iterable[tuple[str, Any]]

@@ -6,33 +6,34 @@ Rules (the governance page, "Erasure request", cases 4 to 7, 12, 14, 19):
    made leaves the plan that there is, and its approval.
 2. What is reviewed is decided by reason: *erase* moves it into the erase set, *keep* leaves it and
    says why. What nobody decided becomes a task, and the request is at best partially fulfilled.
-3. From here on retention and purges leave what the plan names (evidence), and no manifest holds
+3. A plan of a case that is being carried out extends the one before: what that erases it erases
+   too, done or not, what was decided stays decided, and data that came later stays out. What was
+   found since makes the case wait for an approval again.
+4. From here on retention and purges leave what the plan names (evidence), and no manifest holds
    what it would erase, beyond the person's own examples, which are restricted already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from sqlalchemy import func, insert, select
 from sqlmodel import Session
 
 from registry.audit.events import EntryKind
 from registry.canonical import parse_digest
-from registry.erasure.approve import PlanView, read_plan
+from registry.erasure.approve import PlanView, read_begun, read_plan
 from registry.erasure.cases import (
     Case,
     change_case,
     read_case,
     require_state,
     require_verified,
-    require_words,
 )
-from registry.erasure.copies import Part, file_copies, held_versions
+from registry.erasure.deciding import Decision, decide
 from registry.erasure.identifiers import (
     kept_keys,
     open_identifiers,
@@ -41,19 +42,26 @@ from registry.erasure.identifiers import (
     under_every_version,
 )
 from registry.erasure.lifecycle import RequestState, Right
-from registry.erasure.members import Member, keep_members
+from registry.erasure.members import KEPT, Member, keep_members, read_erase_set, read_kept
 from registry.erasure.plan import Plan, make_plan, plan_of
 from registry.erasure.reach import Reason
 from registry.erasure.rules import LoadedRules
-from registry.erasure.scope import Scope, all_marks, find_scope
-from registry.erasure.sets import Ordinals, Sets, add_marks, marks_without, merged, without
+from registry.erasure.scope import Scope, find_scope
+from registry.erasure.sets import (
+    Marks,
+    Ordinals,
+    add_marks,
+    marks_beyond,
+    marks_without,
+    without,
+)
 from registry.erasure.tables import ErasurePlan
 from registry.erasure.timeline import add_step
-from registry.erasure.withheld import withheld
-from registry.errors import ConflictError, InvalidInputError
+from registry.errors import ConflictError
 from registry.ids import fresh_id
 from registry.ledger.erasing import read_holes
 from registry.ledger.opened import Ledger
+from registry.ledger.scans import scanned_among
 from registry.rights.restrictions import (
     EXAMPLES,
     Marked,
@@ -72,15 +80,23 @@ _FROM = (
     RequestState.PENDING_APPROVAL,
     RequestState.APPROVED,
 )
+_CARRIED_OUT = (
+    RequestState.EXECUTING,
+    RequestState.VERIFYING,
+    RequestState.PARTIALLY_FULFILLED,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a person decided about everything that is reviewed for one reason (rule 2)."""
+class _Asked:
+    """What a plan is made of: a case, the live keys of its people, the kinds of their identifiers,
+    and the plan that is being carried out, None before that.
+    """
 
-    reason: str
-    decision: str
-    why: str
+    case: Case
+    keys: list[bytes]
+    schemes: frozenset[str]
+    begun: PlanView | None
 
 
 def plan_case(
@@ -99,26 +115,101 @@ def plan_case(
     Raises NotFoundError, ConflictError for a state that has no plan, InvalidInputError for a
     decision about nothing. Effects: commits; evidence, restrictions, a step.
     """
-    case, keys, schemes = database.transact(
+    asked = database.transact(
         lambda session: _begin(session, ledger, request_id, decisions, confine)
     )
+    made = _make(database, ledger, rules, asked, decisions, now)
+    return database.transact(lambda session: _freeze(session, asked, made, rules, actor, now))
+
+
+def extend_plan(
+    database: Database,
+    ledger: Ledger,
+    rules: LoadedRules,
+    request_id: str,
+    *,
+    also: Callable[[Session, Case], None],
+    actor: str,
+    now: datetime,
+) -> tuple[Case, PlanView]:
+    """Extend the plan of a case that is being carried out by what was found since (rule 3).
+
+    `also` is done in the transaction that keeps the plan. Raises NotFoundError, ConflictError where
+    the case is not being carried out. Effects: as `plan_case`; the case waits for an approval.
+    """
+
+    def read(session: Session) -> _Asked:
+        case = read_case(session, request_id)
+        require_state(case, *_CARRIED_OUT, to="an extension of its plan")
+        return _asked(session, ledger, case)
+
+    def freeze(session: Session) -> tuple[Case, PlanView]:
+        held = read_case(session, request_id, held=True)
+        require_state(held, *_CARRIED_OUT, to="an extension of its plan")
+        if held.state is RequestState.PARTIALLY_FULFILLED:
+            change_case(session, held, state=RequestState.EXECUTING)
+        frozen = _freeze(session, asked, made, rules, actor, now)
+        also(session, frozen[0])
+        return frozen
+
+    with database.read() as session:
+        asked = read(session)
+    made = _make(database, ledger, rules, asked, (), now)
+    return database.transact(freeze)
+
+
+def _make(
+    database: Database,
+    ledger: Ledger,
+    rules: LoadedRules,
+    asked: _Asked,
+    decisions: Sequence[Decision],
+    now: datetime,
+) -> _Made:
+    """The scope as it is now, decided on, as a plan (rules 2 and 3)."""
+    begun = asked.begun
     with database.read() as session:
         scope = find_scope(
             session,
             ledger,
-            keys,
-            schemes=schemes,
+            asked.keys,
+            schemes=asked.schemes,
             rules=rules,
             at=now,
-            received_at=case.received_at,
+            received_at=asked.case.received_at,
+            up_to=None if begun is None else begun.document["known_until"]["batch"],
             erased_before=_erased_before,
+            begun=None if begun is None else read_erase_set(session, begun.id),
         )
-        decided = decide(session, ledger, scope, decisions, keys=keys, at=now)
-    said = {"decided": _told(decisions), "suppression": _suppression(rules, case)}
-    plan = plan_of({**make_plan(decided).document, **said})
-    return database.transact(
-        lambda session: _freeze(session, case.id, decided, plan, rules, actor, now)
-    )
+        kept = {} if begun is None else read_kept(session, begun.id)
+        undecided = replace(scope, review=_beyond(scope.review, kept))
+        decided = decide(session, ledger, undecided, decisions, keys=asked.keys, at=now)
+    for reason in {each.reason for each in decisions if each.decision == "keep"}:
+        add_marks(kept.setdefault(reason, {}), undecided.review[Reason(reason)])
+    before = [] if begun is None else begun.document["decided"]
+    said = {
+        "decided": [*before, *_told(decisions)],
+        "suppression": _suppression(rules, asked.case),
+    }
+    return _Made(decided, kept, plan_of({**make_plan(decided).document, **said}))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """A plan with what it is of: the scope, and what was decided to be kept, by reason."""
+
+    scope: Scope
+    kept: Mapping[str, Marks]
+    plan: Plan
+
+
+def _beyond(review: Mapping[Reason, Marks], kept: Mapping[str, Marks]) -> dict[Reason, Marks]:
+    """What is reviewed and was not decided to be kept."""
+    return {
+        reason: left
+        for reason, marks in review.items()
+        if (left := marks_beyond(marks, kept.get(reason.value, {})))
+    }
 
 
 def _begin(
@@ -127,8 +218,8 @@ def _begin(
     request_id: str,
     decisions: Sequence[Decision],
     confine: Any,
-) -> tuple[Case, list[bytes], frozenset[str]]:
-    """Turn a case to scoping; its live subject keys, and the kinds of its identifiers."""
+) -> _Asked:
+    """Turn a case to scoping; what its plan is made of."""
     confine(session)
     case = read_case(session, request_id, held=True)
     require_verified(case, to="a plan")
@@ -141,95 +232,20 @@ def _begin(
     identifiers = open_identifiers(session, ledger.keyring, case)
     words = {f"decisions[{at}].why": each.why for at, each in enumerate(decisions)}
     reject_identifiers(identifiers, words)
-    keys = kept_keys(session, case.id)
-    live = under_every_version(ledger.keyring, people_of(ledger.keyring, keys))
     if case.state is RequestState.RECEIVED:
         case = change_case(session, case, state=RequestState.SCOPING)
-    return case, live, frozenset(each.scheme.value for each in keys)
+    return _asked(session, ledger, case)
+
+
+def _asked(session: Session, ledger: Ledger, case: Case) -> _Asked:
+    keys = kept_keys(session, case.id)
+    live = under_every_version(ledger.keyring, people_of(ledger.keyring, keys))
+    schemes = frozenset(each.scheme.value for each in keys)
+    return _Asked(case, live, schemes, read_begun(session, case))
 
 
 def _erased_before(session: Session, numbers: Collection[int]) -> Mapping[int, Ordinals]:
     return {number: each.ordinals() for number, each in read_holes(session, numbers).items()}
-
-
-def decide(
-    session: Session,
-    ledger: Ledger,
-    scope: Scope,
-    decisions: Sequence[Decision],
-    *,
-    keys: Collection[bytes],
-    at: datetime,
-) -> Scope:
-    """The scope after what a person decided (rule 2). Reads only.
-
-    Raises InvalidInputError for a reason that nothing is reviewed for, or no decision.
-    """
-    moved: list[Sets] = []
-    review = dict(scope.review)
-    for place, each in enumerate(decisions):
-        reason = _known(each, scope, place)
-        if review.pop(reason, None) is None:
-            raise InvalidInputError(
-                f"What is reviewed for the reason {reason.value} is decided on twice.",
-                remedy="Decide once for each reason.",
-                path=f"decisions[{place}].reason",
-            )
-        if each.decision == "erase":
-            moved.append(_each_of(scope, reason, place))
-    if not decisions:
-        return scope
-    erase = merged([scope.erase, *moved])
-    review = {
-        reason: left for reason, marks in review.items() if (left := marks_without(marks, erase))
-    }
-    reviewed = all_marks(review)
-    versions = held_versions(session, erase, Part.ERASE)
-    also = held_versions(session, reviewed.keys() - erase.keys(), Part.REVIEW)
-    return replace(
-        scope,
-        erase=erase,
-        review=review,
-        files=tuple(file_copies(session, erase, reviewed)),
-        versions=(*versions, *also),
-        withheld=withheld(session, ledger, erase, keys=keys, at=at),
-    )
-
-
-def _known(said: Decision, scope: Scope, place: int) -> Reason:
-    require_words(said.why, path=f"decisions[{place}].why")
-    if said.decision not in ("erase", "keep"):
-        raise InvalidInputError(
-            f"{said.decision[:40]!r} is no decision.",
-            remedy="Decide to erase, or to keep.",
-            path=f"decisions[{place}].decision",
-        )
-    there = ", ".join(sorted(each.value for each in scope.review)) or "none"
-    if said.reason not in {each.value for each in scope.review}:
-        raise InvalidInputError(
-            f"Nothing is reviewed for the reason {said.reason[:40]!r}.",
-            remedy=f"The reasons there are: {there}.",
-            path=f"decisions[{place}].reason",
-        )
-    return Reason(said.reason)
-
-
-def _each_of(scope: Scope, reason: Reason, place: int) -> Sets:
-    """Every example that is reviewed for a reason, one by one."""
-    found: Sets = {}
-    for number, ordinals in scope.review[reason].items():
-        rows = scope.nodes[number].rows
-        if ordinals is not None:
-            found[number] = ordinals
-        elif rows is not None:
-            found[number] = np.arange(rows, dtype=np.uint32)
-        else:
-            raise InvalidInputError(
-                f"Nobody counted the rows of batch {number}, so they cannot be erased one by one.",
-                remedy="Decide to keep it here, and have the batch erased where it lies.",
-                path=f"decisions[{place}].decision",
-            )
-    return found
 
 
 def _told(decisions: Sequence[Decision]) -> list[dict[str, str]]:
@@ -249,31 +265,31 @@ def _suppression(rules: LoadedRules, case: Case) -> dict[str, Any]:
 
 def _freeze(
     session: Session,
-    request_id: str,
-    scope: Scope,
-    plan: Plan,
+    asked: _Asked,
+    made: _Made,
     rules: LoadedRules,
     actor: str,
     now: datetime,
 ) -> tuple[Case, PlanView]:
-    case = read_case(session, request_id, held=True)
-    require_state(case, *_FROM[1:], to="keeping a plan")
-    if case.state is not RequestState.SCOPING:
-        case = change_case(session, case, state=RequestState.SCOPING)
+    case = read_case(session, asked.case.id, held=True)
+    if case.state not in _CARRIED_OUT:
+        require_state(case, *_FROM[1:], to="keeping a plan")
+        if case.state is not RequestState.SCOPING:
+            case = change_case(session, case, state=RequestState.SCOPING)
     last = select(func.max(_plan.c.revision)).where(_plan.c.request_id == case.id)
     row = {
         "id": fresh_id(),
         "request_id": case.id,
         "revision": (session.execute(last).scalar() or 0) + 1,
-        "digest": parse_digest(plan.digest),
-        "document": plan.text.decode(),
+        "digest": parse_digest(made.plan.digest),
+        "document": made.plan.text.decode(),
         "policy": rules.digest,
         "made_by": actor,
         "made_at": now,
     }
     session.execute(insert(_plan).values(row))
-    keep_members(session, str(row["id"]), _members(scope))
-    _keep_meanwhile(session, case, scope, actor, now)
+    keep_members(session, str(row["id"]), _members(made))
+    _keep_meanwhile(session, case, made.scope, actor, now)
     case = change_case(
         session,
         case,
@@ -282,7 +298,9 @@ def _freeze(
         approved_by=None,
         approved_at=None,
     )
-    facts = {"plan": plan.digest, "revision": row["revision"]}
+    facts = {"plan": made.plan.digest, "revision": row["revision"]}
+    if asked.begun is not None:
+        facts["extends"] = asked.begun.digest
     add_step(session, case, EntryKind.ERASURE_PLANNED, actor=actor, now=now, facts=facts)
     kept = read_plan(session, case)
     if kept is None:
@@ -290,24 +308,31 @@ def _freeze(
     return case, kept
 
 
-def _members(scope: Scope) -> Iterator[Member]:
+def _members(made: _Made) -> Iterator[Member]:
+    scope = made.scope
     for number, ordinals in sorted(scope.erase.items()):
         yield Member(number, "erase", "", ordinals, int(ordinals.size))
     for reason, marks in sorted(scope.review.items()):
         for number, some in sorted(marks_without(marks, scope.erase).items()):
             count = scope.nodes[number].rows if some is None else int(some.size)
             yield Member(number, "review", reason.value, some, count or 0)
+    for said, kept in sorted(made.kept.items()):
+        for number, some in sorted(kept.items()):
+            yield Member(number, KEPT, said, some, 0 if some is None else int(some.size))
 
 
 def _keep_meanwhile(session: Session, case: Case, scope: Scope, actor: str, now: datetime) -> None:
-    """Protect what the plan is about, and take what it erases out of every manifest (rule 3)."""
+    """Protect what the plan is about, and take what it erases out of every manifest (rule 4)."""
     release_evidence(session, case.id, actor=actor, now=now)
     named = scope.reviewed
     add_marks(named, scope.erase)
     evidence = [Marked(number, ordinals) for number, ordinals in sorted(named.items())]
     protect_evidence(session, evidence, case_id=case.id, actor=actor, now=now)
     lift_restrictions_of(session, case.id, actor=actor, now=now, kinds=EXAMPLES)
-    others = without(scope.erase, scope.own)
+    # Of a batch that came without people, the person's own examples are not known to manifests.
+    scanned = scanned_among(session, scope.erase)
+    own = {number: rows for number, rows in scope.own.items() if number not in scanned}
+    others = without(scope.erase, own)
     # What another case restricts already is restricted for this one too: that one may end first.
     restrict_examples(
         session,

@@ -5,7 +5,8 @@ Rules (DESIGN §6; the governance page, cases 5, 6, 7 and 20):
    what is in it (long enough, of nobody else), and what was made of it by a role that is erased.
 2. Whatever may be the person's and is not in it is reviewed, each example with every reason:
    another person's example too, a duplicate that is short, of unknown length or shared, a near
-   duplicate, an aggregate, something synthetic, what an own example was made of, an unknown step.
+   duplicate, an aggregate, something synthetic, what an own example was made of, an unknown step,
+   a text that may name the person, a row that is to be cut and cannot be.
    What was made of a reviewed example is reviewed for the same reason.
 3. A run that read a batch of either set and says of no example what it made of it is an unknown
    step: what it wrote is reviewed whole, and so on from there.
@@ -33,6 +34,7 @@ from registry.erasure.sets import (
     add_marks,
     as_addresses,
     as_sets,
+    common,
     marks_without,
     merged,
     without,
@@ -57,6 +59,8 @@ class Reason(StrEnum):
     DERIVED = "derived"
     ORIGIN = "origin"
     UNKNOWN_STEP = "unknown_step"
+    MAY_BE_NAMED = "may_be_named"
+    PACKED_SPAN = "packed_span"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,11 @@ class NearDuplicate:
 class Reached:
     """The closure. `duplicates` pairs each exact duplicate with an erased example of the same
     content: two arrays of n addresses. `model_batches`: batches of models that a map leads to, and
-    whether it leads there from the erase set.
+    whether it leads there from the erase set. `candidates`: examples that may name the person.
     """
 
     own: Sets
+    candidates: Sets = field(default_factory=dict)
     erase: Sets = field(default_factory=dict)
     review: dict[Reason, Marks] = field(default_factory=dict)
     duplicates: list[tuple[Addresses, Addresses]] = field(default_factory=list)
@@ -98,25 +103,29 @@ class Reached:
 _REASON_OF = {Role.AGGREGATED: Reason.AGGREGATE, Role.SYNTHESISED_FROM: Reason.SYNTHETIC}
 
 
-def reach(world: World, own: Sets, rules: ErasureRules) -> Reached:
-    """The closure of a person's own examples.
+def reach(
+    world: World, own: Sets, rules: ErasureRules, *, candidates: Sets | None = None
+) -> Reached:
+    """The closure of a person's own examples. `candidates`: examples that may name the person.
 
     Cost: each map once for the erase set, and once for each reason that there is; both in
     proportion to what is reached, but for maps that are not sorted: one pass over them.
     """
-    return _Reach(world, own, rules).run()
+    return _Reach(world, own, rules, candidates or {}).run()
 
 
 class _Reach:
-    def __init__(self, world: World, own: Sets, rules: ErasureRules) -> None:
+    def __init__(self, world: World, own: Sets, rules: ErasureRules, candidates: Sets) -> None:
         self._world = world
         self._rules = rules
         self._erased = tuple(r for r in Role if rules.roles[r] is Effect.ERASE)
         self._asked: set[bytes] = set()
-        self._found = Reached(own)
+        self._found = Reached(own, candidates)
 
     def run(self) -> Reached:
         found = self._found
+        if found.candidates:
+            add_marks(found.review_seeds(Reason.MAY_BE_NAMED), found.candidates)
         shared: Sets = {}
         if self._rules.shared.example == "review":
             shared = self._world.of_others(found.own)
@@ -168,9 +177,28 @@ class _Reach:
                 shared = others_behind(self._world, reached)
                 add_marks(self._found.review_seeds(Reason.SEVERAL_SUBJECTS), shared)
                 reached = without(reached, shared)
+            if self._rules.shared.packed == "redact" and reached:
+                packed = self._packed(reached)
+                add_marks(self._found.review_seeds(Reason.PACKED_SPAN), packed)
+                reached = without(reached, packed)
             frontier = add(self._found.erase, reached)
             all_new.append(frontier)
         return merged(all_new)
+
+    def _packed(self, rows: Sets) -> Sets:
+        """Those of these rows that were made of something too that is not erased."""
+        roles = set(self._erased) - {Role.DUPLICATE_OF}
+        found: list[Sets] = []
+        for number, seen in sorted(self._world.batches(rows).items()):
+            for part in seen.maps:
+                if Role(part.role) in roles:
+                    behind = merged(
+                        {b: some} for b, some in parents(self._world, part, rows[number])
+                    )
+                    staying = without(behind, self._found.erase)
+                    if staying:
+                        found.append({number: children(self._world, part, staying)})
+        return common(rows, merged(found))
 
     def _children(self, frontier: Sets) -> Iterator[tuple[int, MapNode, Ordinals]]:
         outputs = self._world.outputs(frontier)

@@ -84,6 +84,20 @@ class RedactedPart:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLeft:
+    """A file of a batch as erasures left it; `uri_digest`: 32 bytes instead of its URI, which may
+    name somebody; `sha256`: of its bytes; `holes`: portable Roaring bytes of what it lacks.
+    """
+
+    number: int
+    mark: str
+    uri_digest: bytes
+    sha256: bytes | None
+    holes: bytes
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ErasureRecord:
     """What one step of an erasure did, whole; `plan` is the digest of the plan that was executed.
 
@@ -101,6 +115,7 @@ class ErasureRecord:
     redactions: tuple[RedactedPart, ...] = ()
     record_keys: tuple[str, ...] = ()
     entries: tuple[bytes, ...] = ()
+    files: tuple[FileLeft, ...] = ()
 
     def key_ids(self) -> set[str]:
         """The versions of the subject key that its rows are under."""
@@ -190,12 +205,13 @@ def read_record(shown: Mapping[str, Any], *, name: str) -> ErasureRecord:
             redactions=tuple(RedactedPart(**_meant(each)) for each in shown["redactions"]),
             record_keys=tuple(shown["record_keys"]),
             entries=tuple(_decoded(each) for each in shown.get("entries", ())),
+            files=tuple(FileLeft(**_meant(each)) for each in shown.get("files", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _not_verified(name, "it has another shape; a newer program wrote it") from error
 
 
-_BYTES = frozenset({"ordinals", "subject_key", "digest", "event"})
+_BYTES = frozenset({"ordinals", "subject_key", "digest", "event", "sha256", "holes", "uri_digest"})
 _MOMENTS = frozenset({"until", "recorded_at"})
 
 

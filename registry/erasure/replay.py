@@ -10,6 +10,8 @@ Rules (the governance page, cases 8 and 15):
 3. Replaying is idempotent: rows keep their ids, sets only grow, keys are destroyed once.
 4. What a record names and the restored registry does not know (a batch that came after the backup)
    is passed over.
+5. A file that was rewritten since the backup is known by what the record says was left of it: it is
+   not taken for changed by somebody else, and lacks what it lacks.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from registry.audit.key_changes import recording_as
 from registry.audit.redaction import redact_leaves
 from registry.canonical import canonical_json
 from registry.catalog.version_tables import BatchNumber
+from registry.erasure.file_states import FileKey, FileNow, put_state
 from registry.erasure.records import (
     DESTROYED_KEY,
     LIST_HEAD,
@@ -51,6 +54,7 @@ from registry.keys.keyring import Keyring
 from registry.keys.tables import KEY_VERSION, RECORD_KEY, KeyState, Purpose
 from registry.ledger.closure import Sets
 from registry.ledger.holes import Holes
+from registry.ledger.source_files import files_of
 from registry.moments import from_micros, to_micros
 from registry.rights.tables import Restriction, Suppression
 from registry.storage.columns import insert_unless_there, table_of
@@ -266,7 +270,8 @@ def _apply(
     session: Session, record: ErasureRecord, doors: Doors, *, actor: str, now: datetime
 ) -> tuple[Sets, int]:
     """Everything of a record that rests in SQL; which rows the ledger must wipe, and keys gone."""
-    marks = read_marks(session, {each.number for each in record.batches})
+    named = {each.number for each in record.batches} | {each.number for each in record.files}
+    marks = read_marks(session, named)
     sets = {
         each.number: Holes.from_bytes(each.ordinals).ordinals()
         for each in record.batches
@@ -277,6 +282,7 @@ def _apply(
     if record.redactions:
         doors.redact(session, record.redactions, now)
     _add_rows(session, record)
+    files = _add_files(session, record, marks, now)
     under = record.request_id
     redact_leaves(session, record.entries, under=under, actor=actor, at=now)
     ends = [DestroyedKey(f"record/{key}", record.at) for key in record.record_keys]
@@ -289,6 +295,7 @@ def _apply(
         "restrictions": len(record.restrictions),
         "redactions": len(record.redactions),
         "entries": len(record.entries),
+        "files": files,
     }
     append_entries(session, [Entry(EntryKind.ERASURE_REPLAYED, actor, facts)], at=now)
     return sets, destroyed
@@ -304,6 +311,35 @@ def _add_rows(session: Session, record: ErasureRecord) -> None:
         number = restricted.batch_number
         if number is None or marks.get(number) == restricted.mark:
             insert_unless_there(session, _restriction, _columns(_restriction, restricted))
+
+
+def _add_files(
+    session: Session, record: ErasureRecord, marks: dict[int, str], now: datetime
+) -> int:
+    """What erasures left of files (rule 5); how many of them are known here."""
+    left = [each for each in record.files if marks.get(each.number) == each.mark]
+    numbers = sorted({each.number for each in left})
+    datasets: dict[int, bytes] = {}
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = _number.c.number.in_(numbers[start : start + _AT_ONCE])
+        owners = select(_number.c.number, _number.c.dataset_id).where(some)
+        datasets |= {row.number: bytes(row.dataset_id) for row in session.execute(owners)}
+    uris = {
+        (number, digest_of_uri(file.uri)): file.uri
+        for number, files in files_of(session, numbers).items()
+        for file in files
+    }
+    known = [each for each in left if (each.number, each.uri_digest) in uris]
+    for each in known:
+        uri = uris[each.number, each.uri_digest]
+        state = FileNow(each.sha256, None, Holes.from_bytes(each.holes), each.rows)
+        put_state(session, FileKey(datasets[each.number], each.number, uri), state, at=now)
+    return len(known)
+
+
+def digest_of_uri(uri: str) -> bytes:
+    """How a record calls a file: it may be called after somebody."""
+    return hashlib.sha256(b"registry/file\x00" + uri.encode()).digest()
 
 
 def _columns(table: Table, row: SuppressedRow | RestrictedRow) -> dict[str, object]:

@@ -46,10 +46,15 @@ class DuplicateRules(_Form, frozen=True):
 
 
 class SharedRules(_Form, frozen=True):
-    """Examples of several people: those that name another, and those made from another's too."""
+    """Examples of several: those that name another person, and rows that were made of several.
+
+    `packed`: drop the row, review it where it is another person's too, or redact: cut out what was
+    made of the person's example. Row maps say of no part of a row what it was made of, so a row
+    that others are in too cannot be cut in any format, and is reviewed as `packed_span`.
+    """
 
     example: Literal["erase", "review"] = "review"
-    packed: Literal["erase", "review"] = "erase"
+    packed: Literal["erase", "review", "redact"] = "erase"
 
 
 class SearchRules(_Form, frozen=True):

@@ -33,12 +33,22 @@ from registry.erasure.explain import Link, explain
 from registry.erasure.ledger_world import LedgerWorld
 from registry.erasure.reach import Reached, Reason, reach
 from registry.erasure.rules import LoadedRules
-from registry.erasure.sets import Marks, Ordinals, Sets, add_marks, marks_without, without
+from registry.erasure.sets import (
+    Marks,
+    Ordinals,
+    Sets,
+    add,
+    add_marks,
+    marks_without,
+    merged,
+    without,
+)
 from registry.erasure.until import Until, until_now
 from registry.erasure.withheld import Withheld, withheld
 from registry.erasure.world import Output
 from registry.ledger.batches import BatchNode
 from registry.ledger.opened import Ledger
+from registry.ledger.scans import scanned_among, scanned_for
 
 #: Which ordinals of batches were erased before, sorted.
 ErasedBefore = Callable[[Session, Collection[int]], Mapping[int, Ordinals]]
@@ -107,35 +117,61 @@ def find_scope(
     received_at: datetime | None = None,
     up_to: int | None = None,
     erased_before: ErasedBefore | None = None,
+    begun: Sets | None = None,
 ) -> Scope:
     """What a request is about, by the subject keys of its people under every live version.
 
     `schemes`: the kinds of its identifiers, to say which scans count. `at`: now, for holds.
     `received_at`: data that was collected after it is not the request's. `up_to`: the last batch
-    that counts; the last there is unless given. Reads only. Cost: as `reach`, and a few queries in
-    proportion to the batches, versions and files that are reached, one over all batches.
+    that counts; the last there is unless given. `begun`: what a plan of the request that is being
+    carried out erases: it is in the erase set, with all that follows, erased or not. Reads only.
+    Cost: as `reach`, and a few queries in proportion to the batches, versions and files that are
+    reached, one over all batches.
     """
     until = until_now(session, received_at=received_at, up_to=up_to)
     world = LedgerWorld(session, ledger, keys, until)
-    found = reach(world, world.own(), rules.said)
+    carried = begun or {}
+    own = world.own()
+    found = reach(world, merged([own, carried]), rules.said, candidates=world.candidates())
+    if carried:
+        add(found.erase, carried)
+        found.review = _without_marks(found.review, found.erase)
     touched = {*found.erase, *found.own}.union(*found.review.values(), found.model_batches)
-    gone = {} if erased_before is None else erased_before(session, touched)
+    erased = {} if erased_before is None else erased_before(session, touched)
+    gone = without(erased, carried)
     left = replace(
         found,
-        own=without(found.own, gone),
+        own=without(own, gone),
         erase=without(found.erase, gone),
-        review={
-            reason: some
-            for reason, marks in found.review.items()
-            if (some := marks_without(marks, gone))
-        },
+        review=_without_marks(found.review, gone),
     )
-    covered = search_coverage(
-        session, until, found=set(found.own), schemes=schemes, rules=rules.said
-    )
-    held = withheld(session, ledger, left.erase, keys=keys, at=at)
+    covered = _covered(session, world, own, schemes, rules)
+    held = withheld(session, ledger, without(left.erase, erased), keys=keys, at=at)
     known = (until, rules.digest, tuple(covered))
     return _placed(session, known, found, left, world.nodes(touched), held)
+
+
+def _covered(
+    session: Session, world: LedgerWorld, own: Sets, schemes: Collection[str], rules: LoadedRules
+) -> list[Searched]:
+    """How each batch of entry was searched for the people of a world."""
+    scanned = scanned_for(session, world.ledger.keyring, world.keys)
+    # Hits in a batch of which a file could not be read do not make it searched.
+    in_part = scanned_among(session, own) - scanned
+    return search_coverage(
+        session,
+        world.until,
+        found=own.keys() - in_part,
+        schemes=schemes,
+        rules=rules.said,
+        scanned=scanned,
+    )
+
+
+def _without_marks(review: Mapping[Reason, Marks], gone: Sets) -> dict[Reason, Marks]:
+    return {
+        reason: some for reason, marks in review.items() if (some := marks_without(marks, gone))
+    }
 
 
 def explain_example(

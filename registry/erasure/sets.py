@@ -127,6 +127,17 @@ def marks_without(marks: Mapping[int, Ordinals | None], others: Mapping[int, Ord
     return {**without(named, others), **whole}
 
 
+def marks_beyond(
+    marks: Mapping[int, Ordinals | None], others: Mapping[int, Ordinals | None]
+) -> Marks:
+    """The marks less other marks; of a batch that is whole only in the first, all of it stays."""
+    named = {number: each for number, each in others.items() if each is not None}
+    left = {
+        number: each for number, each in marks.items() if others.get(number, _NOTHING) is not None
+    }
+    return marks_without(left, named)
+
+
 def holds(marks: Mapping[int, Ordinals | None], number: int, ordinal: int) -> bool:
     """Whether an example is among them."""
     if number not in marks:

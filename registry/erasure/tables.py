@@ -123,7 +123,9 @@ class ErasurePlan(SQLModel, table=True):
 
 
 class ErasurePlanBatch(SQLModel, table=True):
-    """The examples of one batch in a plan: to erase, or to be decided on and for which reason."""
+    """The examples of one batch in a plan: to erase; to be decided on, and for which reason; or to
+    be kept, as somebody decided.
+    """
 
     __tablename__ = "erasure_plan_batch"
     __table_args__ = (Index(None, "batch_number"),)

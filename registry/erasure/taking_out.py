@@ -63,6 +63,7 @@ NO_ROOT = (
     "REGISTRY_FILE_ROOTS, or erase there and record that with evidence."
 )
 _OTHERS = Trouble(Reason.BUSY, "Another erasure took rows out of it meanwhile.")
+_UNCHANGED = Trouble(Reason.REMAINS, "Byte for byte it is as it was, with the rows in it.")
 _Known = tuple[tuple[bytes | None, bytes | None], ...]
 
 
@@ -264,6 +265,9 @@ def _note_erased(
         if not (is_noted and there is not None and there.sha256 == done.sha256):
             if there is not None and there.sha256 not in (None, begun.target.sha256):
                 _stop(session, hands, begun, _OTHERS, is_last=is_last)
+                return
+            if done.sha256 == begun.target.sha256 and not is_noted:
+                _stop(session, hands, begun, _UNCHANGED, is_last=is_last)
                 return
             left = _left(begun.target.after(rows, done.sha256)) if done.rows is None else done.rows
             digest = done.sha256

@@ -101,6 +101,15 @@ class TaskChange:
     acknowledgement: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Of what an extended plan erases other examples: batches, datasets, and who was given them."""
+
+    batches: frozenset[int]
+    datasets: frozenset[bytes]
+    recipients: frozenset[str]
+
+
 _VIEW = tuple(_task.c[field.name] for field in fields(TaskView))
 
 
@@ -196,17 +205,47 @@ def turn_task(
     return read_task(session, task.id)
 
 
-def reopen_files(session: Session, request_id: str, *, actor: str, now: datetime) -> None:
-    """Have files and copies worked on again that were changed outside, or failed, as somebody asks.
-
-    Effects: rows; does not commit.
+def reopen_stopped(session: Session, request_id: str, *, actor: str, now: datetime) -> None:
+    """Have files and copies worked on again that were changed outside, or failed, and batches read
+    that could not be, as somebody asks for it. Effects: rows; does not commit.
     """
-    for task in read_tasks(session, request_id, kinds=[TaskKind.FILE, TaskKind.RECIPIENT]):
+    kinds = [TaskKind.FILE, TaskKind.RECIPIENT, TaskKind.CONTENT_SCAN]
+    for task in read_tasks(session, request_id, kinds=kinds):
         if task.state in _STOPPED:
             turn_task(session, task, TaskState.PENDING, actor=actor, now=now)
 
 
-_STOPPED = (TaskState.CHANGED_OUTSIDE, TaskState.FAILED_FINAL)
+def reopen_grown(
+    session: Session,
+    request_id: str,
+    tasks: Iterable[NewTask],
+    grown: Grown,
+    *,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Have those of these tasks done again that an extended plan has more of.
+
+    What the registry itself holds is counted by the marks, and is not among them; a recipient that
+    cannot be reached stays so. Effects: rows; does not commit.
+    """
+    wanted = {(each.kind, each.target): each for each in tasks}
+    kinds = [TaskKind.FILE, TaskKind.MANUAL, TaskKind.REVIEW, TaskKind.RECIPIENT]
+    for task in read_tasks(session, request_id, kinds=kinds):
+        new = wanted.get((task.kind, task.target))
+        if new is None or task.state is TaskState.IMPOSSIBLE:
+            continue
+        is_more = new.expected != task.expected or task.dataset_id in grown.datasets
+        is_more |= task.kind is TaskKind.MANUAL and task.batch_number in grown.batches
+        is_more |= task.target in grown.recipients
+        if is_more and task.state is TaskState.ERASED:
+            task = turn_task(session, task, TaskState.RUNNING, actor=actor, now=now)
+        if is_more:
+            change = TaskChange(expected=new.expected, detail=new.detail)
+            turn_task(session, task, TaskState.PENDING, change, actor=actor, now=now)
+
+
+_STOPPED = (TaskState.CHANGED_OUTSIDE, TaskState.FAILED_FINAL, TaskState.NOT_SEARCHED)
 
 
 def dispose_model(
@@ -284,12 +323,12 @@ def record_work(
     told = TaskChange(evidence=worded(evidence, "evidence"), detail=note)
     if task.kind is TaskKind.REVIEW:
         told = replace(told, expected=0)
+    if task.kind in (TaskKind.FILE, TaskKind.CONTENT_SCAN) and task.state in AT_WORK:
+        raise ConflictError(
+            f"The registry is working on {task.target}, which is {task.state.value}.",
+            remedy="Wait until it has ended, then look at the task again.",
+        )
     if task.kind is TaskKind.FILE:
-        if task.state in AT_WORK:
-            raise ConflictError(
-                f"The registry is working on {task.target}, which is {task.state.value}.",
-                remedy="Wait until it has ended, then look at the task again.",
-            )
         count = task.expected if to is TaskState.VERIFIED else 0
         told = replace(told, found=count, erased=count, verified=count)
     if task.state in _STOPPED:

@@ -68,19 +68,23 @@ def ask_to_sum(session: Session, number: int, *, now: datetime) -> None:
 def ask_to_bind_batches(session: Session, run_ids: set[bytes], *, now: datetime) -> None:
     """Put a task for each batch of these runs that is not bound, and for what waits for a version.
 
+    One that is bound is summed up anew where its licence is not the one that was counted.
     Does not commit. Cost: two queries, and an insert for each batch.
     """
     if not run_ids:
         return
     rows = select_by_ids(
         session,
-        "SELECT b.number FROM {ids} AS wanted JOIN batch b ON b.run_id = wanted.id "
+        "SELECT b.number, k.state FROM {ids} AS wanted JOIN batch b ON b.run_id = wanted.id "
         "LEFT JOIN batch_binding k ON k.number = b.number "
-        "WHERE k.state IS NULL OR k.state <> 'bound' ORDER BY b.number",
+        "WHERE k.state IS NULL OR k.state <> 'bound' OR NOT EXISTS ("
+        "  SELECT 1 FROM batch_sum s WHERE s.number = b.number AND s.dimension = 'license' "
+        "  AND s.value = COALESCE(b.license, '')) ORDER BY b.number",
         sorted(run_ids),
     )
-    for row in rows:
-        ask_to_bind(session, row[0], now=now)
+    for number, state in rows:
+        ask = ask_to_sum if state == BindingState.BOUND else ask_to_bind
+        ask(session, number, now=now)
     wake_version_waiters(session, now=now)
 
 

@@ -3,7 +3,7 @@
 Rules:
 1. The identifier is normalised, keyed under every live key version, looked up and forgotten.
 2. For each batch where examples entered, the answer says whether it could be searched: keyed by a
-   column, scanned for that kind of identifier, or not at all (DESIGN §1.10).
+   column, scanned for that kind of identifier or for this person, or not at all (DESIGN §1.10).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from registry.keys.subjects import live_subject_keys
 from registry.ledger.closure import Sets
 from registry.ledger.find import bound_sets
 from registry.ledger.opened import Ledger
+from registry.ledger.scans import scanned_for_any
 from registry.storage.bulk import TypedColumn, select_by_rows
 
 Searched = Literal["keyed", "scanned", "not_searched"]
@@ -50,10 +51,13 @@ def locate_subject(session: Session, ledger: Ledger, scheme: str, value: str) ->
     keys = live_subject_keys(ledger.keyring, known, value, path="subject.value")
     hits = ledger.index.find_subjects(keys)
     examples = bound_sets(session, hits.addresses)
-    coverage: dict[int, Searched] = {
-        number: "keyed" if number in examples else _searched(text, known.value)
-        for number, text in select_by_rows(session, _ENTERED, _NONE, [(1,)])
-    }
+    scanned = scanned_for_any(session, keys)
+    coverage: dict[int, Searched] = {}
+    for number, text in select_by_rows(session, _ENTERED, _NONE, [(1,)]):
+        if number in scanned:
+            coverage[number] = "scanned"
+        else:
+            coverage[number] = "keyed" if number in examples else _searched(text, known.value)
     return Located(examples, coverage)
 
 

@@ -3,8 +3,8 @@
 Rules (`registry.keys.holders`):
 1. Batch by batch: the keys under the new version are appended, then those under the old one are
    dropped in a transaction that holds the new version. In between look-ups find either.
-2. A batch was written under one version, so what is there of the new version while the old one is
-   there too is the rest of a broken move: it is dropped first, and the move begins again.
+2. What is there under the new version is the rest of a broken move, or was linked since
+   (`scans`): it stays, and only what lacks is appended.
 3. A key of an example that is erased meanwhile does not come back: marks are read after the append,
    and the erasure takes away what came before it.
 """
@@ -23,11 +23,11 @@ from registry.keys.versions import require_live
 from registry.ledger.addresses import pack
 from registry.ledger.erasing import read_holes
 from registry.ledger.opened import Ledger
-from registry.ledger.tables import BatchBinding, BindingState
+from registry.ledger.tables import BatchBinding, BindingState, SubjectScan
 from registry.storage.columns import table_of
 from registry.storage.database import Database
 
-_binding = table_of(BatchBinding)
+_binding, _scan = table_of(BatchBinding), table_of(SubjectScan)
 
 
 class LedgerSubjectKeys:
@@ -57,9 +57,10 @@ class LedgerSubjectKeys:
         """Move all keys under one version to another; how many that were (rules 1 and 2)."""
         moved = 0
         for number in self._batches():
-            for rows in self._under(number, from_version):
-                self._ledger.index.drop_subject_keys(to_version, number)
-                self._ledger.index.append_subjects(_translated(rows, to_version, translate))
+            for rows, there in self._under(number, from_version, to_version):
+                moving = _lacking(_translated(rows, to_version, translate), there)
+                if moving.num_rows:
+                    self._ledger.index.append_subjects(moving)
                 self._erase_again(number)
                 with self._database.write() as session:
                     require_live(session, Purpose.SUBJECT, to_version)
@@ -75,23 +76,40 @@ class LedgerSubjectKeys:
             self._ledger.index.erase(pack(number, holes[number].ordinals()))
 
     def _batches(self) -> list[int]:
+        """Bound batches whose examples entered the index, or that somebody was looked for in."""
+        entered = (_binding.c.indexed == 1) & (_binding.c.state == BindingState.BOUND)
         with self._database.read() as session:
-            rows = session.execute(
-                select(_binding.c.number)
-                .where(_binding.c.indexed == 1, _binding.c.state == BindingState.BOUND)
-                .order_by(_binding.c.number)
-            )
-            return list(rows.scalars())
+            found = set(session.execute(select(_binding.c.number).where(entered)).scalars())
+            found |= set(session.execute(select(_scan.c.number)).scalars())
+        return sorted(found)
 
-    def _under(self, number: int, version: int) -> Iterator[pa.Table]:
-        """All subject keys of a batch under a version, in one table, if there are any."""
-        parts = [
-            part.filter(pc.equal(part.column("key_version"), version))
-            for part in self._ledger.index.scan_subjects(number)
-        ]
-        rows = pa.concat_tables(parts) if parts else None
-        if rows is not None and rows.num_rows:
-            yield rows
+    def _under(
+        self, number: int, version: int, to_version: int
+    ) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """All subject keys of a batch under a version, if there are any, and those under another;
+        each in one table.
+        """
+        parts = list(self._ledger.index.scan_subjects(number))
+        if not parts:
+            return
+        every = pa.concat_tables(parts)
+        versions = every.column("key_version")
+        rows = every.filter(pc.equal(versions, version))
+        if rows.num_rows:
+            yield rows, every.filter(pc.equal(versions, to_version))
+
+
+def _lacking(rows: pa.Table, there: pa.Table) -> pa.Table:
+    """The rows of a table whose address and key another table has not."""
+    if not there.num_rows:
+        return rows
+    known = set(_pairs(there))
+    return rows.filter(pa.array([pair not in known for pair in _pairs(rows)], pa.bool_()))
+
+
+def _pairs(rows: pa.Table) -> Iterator[tuple[int, bytes]]:
+    columns = (rows.column(name).to_pylist() for name in ("address", "subject_key"))
+    return zip(*columns, strict=True)
 
 
 def _translated(rows: pa.Table, version: int, translate: Callable[[bytes], bytes]) -> pa.Table:

@@ -23,8 +23,18 @@ from registry.ledger.rowmap import RowMap
 from registry.ledger.rowmap_codec import sentinel
 from registry.ledger.rowmap_file import Source
 
-TEXTS = ("split", "license", "language", "modality", "label", "source_domain", "pii")
-NUMBERS = ("bytes", "tokens")
+TEXTS = (
+    "split",
+    "license",
+    "language",
+    "modality",
+    "label",
+    "source_domain",
+    "pii",
+    "collected_month",
+    "source",
+)
+NUMBERS = ("bytes", "tokens", "milliseconds")
 MIXED = "(mixed)"
 ABSENT = np.iinfo(np.int64).min
 

@@ -8,12 +8,16 @@ Rules (DESIGN §2):
 3. Sums are computed whole, never changed by a difference; what nobody recorded is counted under
    the empty value, which is not zero (DESIGN §1.8).
 4. Erased examples are counted nowhere, and their rows among the columns hold nothing.
+5. Each example has the dataset where it entered as its `source` (the dataset's id in hex), however
+   many steps lie between. A synthesised example enters where it was synthesised.
+6. Of each dimension the largest values are kept, and the others together. `PAIRS` are counted by
+   both values at once, a tab between them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -48,20 +52,33 @@ from registry.storage.columns import table_of
 
 NOT_RECORDED = ""
 OTHERS = "(others)"
+SOURCE = "source"
+PAIR = "\t"
+PAIRS = (("modality", SOURCE), ("modality", "source_domain"))
 VALUES_LIMIT = 1_000
-_RECORDED = ["split", "license", "language", "modality", "label", "source_uri", "pii", *NUMBERS]
+_LONGEST_SECONDS = 1e9
+DOMAINS_LIMIT = 20_000
+#: The recorded column that a summed one is made of, where the names differ.
+_MADE_OF = {
+    "source_domain": "source_uri",
+    "collected_month": "collected_at",
+    "milliseconds": "duration_seconds",
+}
+_COLUMNS = tuple(name for name in TEXTS if name != SOURCE)
+_RECORDED = [_MADE_OF.get(name, name) for name in (*_COLUMNS, *NUMBERS)]
 _sum = table_of(BatchSum)
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Examples, bytes and tokens of one value of one dimension; None: nobody recorded them."""
+    """Examples of one value of one dimension, and their numbers; None: nobody recorded them."""
 
     dimension: str
     value: str
     examples: int
     bytes: int | None
     tokens: int | None
+    milliseconds: int | None = None
 
 
 def columns_name(number: int) -> str:
@@ -74,6 +91,8 @@ def sum_batch(session: Session, ledger: Ledger, number: int) -> list[Sum] | None
 
     None where it is not bound, or where an input has no columns yet. Effects: one object.
     """
+    # What was said of the batch since it was bound counts too.
+    ledger.graph.forget([number])
     node = ledger.graph.nodes(session, [number]).get(number)
     if node is None or not node.is_bound or node.rows is None:
         return None
@@ -102,6 +121,8 @@ def batch_columns(ledger: Ledger, node: BatchNode, holes: Holes | None = None) -
         gathered = _gathered(ledger, part, rows)
         if gathered is None:
             return None
+        if part.role == Role.SYNTHESISED_FROM:
+            gathered = _entering(gathered, node.dataset_id.hex())
         columns = filled(columns, gathered)
     return columns if holes is None else blanked(columns, holes.ordinals())
 
@@ -112,22 +133,39 @@ def _recorded(ledger: Ledger, node: BatchNode, rows: int) -> Summed:
     numbers: dict[str, npt.NDArray[np.int64]] = {}
     if node.license is not None:
         texts["license"].put(slice(0, rows), pa.repeat(node.license, rows))
+    if _enters(node):
+        texts[SOURCE].put(slice(0, rows), pa.repeat(node.dataset_id.hex(), rows))
     domains: dict[str | None, str | None] = {}
     for part in ledger.index.scan_batch(node.number, ["address", *_RECORDED]):
         _, ordinals = unpack(part.column("address").combine_chunks().to_numpy())
         inside = ordinals < rows
         if not inside.all():
             part, ordinals = part.filter(pa.array(inside)), ordinals[inside]
-        for name in TEXTS:
+        for name in _COLUMNS:
             for piece, at in _pieces(part, name, ordinals, domains):
                 texts[name].put(at, piece)
         for name in NUMBERS:
-            column = part.column(name)
+            column = part.column(_MADE_OF.get(name, name))
             if column.null_count < len(column):
                 known = numbers.setdefault(name, np.full(rows, ABSENT))
-                known[ordinals] = column.fill_null(ABSENT).to_numpy()
+                known[ordinals] = _whole(name, column)
     done = {name: builder.done() for name, builder in texts.items()}
     return Summed(rows, {n: text for n, text in done.items() if text is not None}, numbers)
+
+
+def _enters(node: BatchNode) -> bool:
+    """Whether the examples of a batch were in no other before, as far as is known (rule 5)."""
+    made_from = (part for part in node.maps if part.role not in (Role.DUPLICATE_OF, Role.LABELLED))
+    return not node.owes and next(made_from, None) is None
+
+
+def _entering(gathered: Summed, source: str) -> Summed:
+    """What was synthesised from these rows, which enters with a source of its own (rule 5)."""
+    text = gathered.texts.get(SOURCE)
+    if text is None:
+        return gathered
+    codes = np.where(text.codes < 0, text.codes, 0).astype(np.int32)
+    return replace(gathered, texts={**gathered.texts, SOURCE: Texts(codes, (source,))})
 
 
 def _pieces(
@@ -137,7 +175,7 @@ def _pieces(
     domains: dict[str | None, str | None],
 ) -> Iterator[tuple[pa.Array, npt.NDArray[np.uint32]]]:
     """A text column of rows that were read, and where they stand; nulls are left out."""
-    column = part.column("source_uri" if name == "source_domain" else name).combine_chunks()
+    column = part.column(_MADE_OF.get(name, name)).combine_chunks()
     if column.null_count == len(column):
         return
     if column.null_count:
@@ -147,12 +185,35 @@ def _pieces(
         column = _renamed(pc.binary_join(column, ",").dictionary_encode(), _kinds)
     elif name == "source_domain":
         column = _renamed(column.dictionary_encode(), lambda uri: _domain(uri, domains))
+    elif name == "collected_month":
+        column = _months(column)
     yield column, ordinals
 
 
 def _renamed(column: pa.DictionaryArray, rename: Callable[[str], str | None]) -> pa.DictionaryArray:
     names = pa.array([rename(text) for text in column.dictionary.to_pylist()], pa.string())
     return pa.DictionaryArray.from_arrays(column.indices, names)
+
+
+def _whole(name: str, column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """A recorded number of each row as int64; seconds as whole milliseconds."""
+    if name != "milliseconds":
+        found: npt.NDArray[np.int64] = column.fill_null(ABSENT).to_numpy()
+        return found
+    seconds = column.to_numpy()
+    is_known = np.isfinite(seconds) & (np.abs(seconds) < _LONGEST_SECONDS)
+    return np.where(is_known, np.rint(np.where(is_known, seconds, 0) * 1_000), ABSENT).astype(
+        np.int64
+    )
+
+
+def _months(moments: pa.Array) -> pa.DictionaryArray:
+    """The months of moments, as `2026-03`; there are few, however many rows."""
+    months = moments.to_numpy(False).astype("datetime64[M]").astype(np.int64)
+    first = int(months.min())
+    names = np.arange(first, int(months.max()) + 1).astype("datetime64[M]").astype(str)
+    places = pa.array((months - first).astype(np.int32))
+    return pa.DictionaryArray.from_arrays(places, pa.array(names.tolist(), pa.string()))
 
 
 def _kinds(joined: str) -> str:
@@ -180,14 +241,32 @@ def _gathered(ledger: Ledger, part: MapNode, rows: int) -> Summed | None:
 def sums_of(columns: Summed) -> Iterator[Sum]:
     """The sums of a batch's columns: all of them, and by each value of each dimension."""
     whole = Texts(np.full(columns.rows, -1, np.int32), ())
-    total = next(_counted("total", whole, columns), Sum("total", "", 0, 0, 0))
+    total = next(_counted("total", whole, columns), Sum("total", "", 0, 0, 0, 0))
     yield total
     for name in TEXTS:
         text = columns.texts.get(name)
         if text is not None:
-            yield from _limited(list(_counted(name, text, columns)))
+            yield from _limited(_counted(name, text, columns))
         elif columns.rows:
-            yield Sum(name, NOT_RECORDED, total.examples, total.bytes, total.tokens)
+            yield replace(total, dimension=name, value=NOT_RECORDED)
+    for first, second in PAIRS:
+        pair = _paired(columns.texts.get(first), columns.texts.get(second), columns.rows)
+        if pair is not None:
+            yield from _limited(_counted(f"{first}{PAIR}{second}", pair, columns))
+
+
+def _paired(first: Texts | None, second: Texts | None, rows: int) -> Texts | None:
+    """Two columns as one, with a value for each pair that there is; None for two of nothing."""
+    if first is None and second is None:
+        return None
+    nothing = Texts(np.full(rows, -1, np.int32), ())
+    one, other = first or nothing, second or nothing
+    width = len(other.values) + 1
+    codes = (one.codes.astype(np.int64) + 1) * width + other.codes + 1
+    there, places = np.unique(codes, return_inverse=True)
+    lefts, rights = (NOT_RECORDED, *one.values), (NOT_RECORDED, *other.values)
+    values = [f"{lefts[code // width]}{PAIR}{rights[code % width]}" for code in there.tolist()]
+    return Texts(places.astype(np.int32), tuple(values))
 
 
 def _counted(name: str, text: Texts, columns: Summed) -> Iterator[Sum]:
@@ -196,8 +275,7 @@ def _counted(name: str, text: Texts, columns: Summed) -> Iterator[Sum]:
     counts = np.bincount(places, minlength=len(values))
     added = {n: _added(places, columns.numbers.get(n), counts) for n in NUMBERS}
     for place in np.flatnonzero(counts).tolist():
-        bytes_, tokens = (added[n][place] for n in NUMBERS)
-        yield Sum(name, values[place], int(counts[place]), bytes_, tokens)
+        yield Sum(name, values[place], int(counts[place]), *(added[n][place] for n in NUMBERS))
 
 
 def _added(
@@ -218,13 +296,24 @@ def _added(
     ]
 
 
-def _limited(sums: list[Sum]) -> Iterator[Sum]:
+def _limited(counted: Iterable[Sum]) -> Iterator[Sum]:
     """The largest values of a dimension, and the rest together as `(others)`."""
-    sums.sort(key=lambda each: (-each.examples, each.value))
-    yield from sums[:VALUES_LIMIT]
-    rest = sum(each.examples for each in sums[VALUES_LIMIT:])
+    sums = sorted(counted, key=lambda each: (-each.examples, each.value))
+    if not sums:
+        return
+    dimension = sums[0].dimension
+    limit = DOMAINS_LIMIT if dimension.endswith("source_domain") else VALUES_LIMIT
+    yield from sums[:limit]
+    rest = sums[limit:]
     if rest:
-        yield Sum(sums[0].dimension, OTHERS, rest, None, None)
+        numbers = (_together([getattr(each, name) for each in rest]) for name in NUMBERS)
+        yield Sum(dimension, OTHERS, sum(each.examples for each in rest), *numbers)
+
+
+def _together(numbers: Sequence[int | None]) -> int | None:
+    """Numbers added up; None where one of them is not recorded."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
 
 
 def store_sums(session: Session, number: int, sums: list[Sum]) -> None:
@@ -240,6 +329,7 @@ def store_sums(session: Session, number: int, sums: list[Sum]) -> None:
                 "examples": item.examples,
                 "bytes": item.bytes,
                 "tokens": item.tokens,
+                "milliseconds": item.milliseconds,
             }
             for item in sums
         ],

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from registry.storage.columns import Moment, Sha256
+from registry.storage.columns import Id16, Moment, Sha256
 
 
 class ObjectKind(StrEnum):
@@ -133,3 +133,23 @@ class BatchSum(SQLModel, table=True):
     examples: int = Field(sa_column=Column(BigInteger, nullable=False))
     bytes: int | None = Field(sa_column=Column(BigInteger))
     tokens: int | None = Field(sa_column=Column(BigInteger))
+    milliseconds: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class SubjectScan(SQLModel, table=True):
+    """That a batch was read for one identifier of a request (`position` there), as a subject key.
+
+    `whole`: 1 where every row of the batch was read; `candidates`: ordinals that may name the
+    person (`registry.ledger.holes`), None where there are none. Sure ones are in the index.
+    """
+
+    __tablename__ = "subject_scan"
+    __table_args__ = (Index(None, "subject_key"),)
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    request_id: str = Field(sa_column=Column(Text, primary_key=True))
+    position: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    subject_key: bytes = Field(sa_column=Column(Id16, nullable=False))
+    key_version: int = Field(sa_column=Column(Integer, nullable=False))
+    whole: int = Field(sa_column=Column(Integer, nullable=False))
+    candidates: bytes | None = Field(sa_column=Column(LargeBinary))
+    scanned_at: datetime = Field(sa_column=Column(Moment, nullable=False))

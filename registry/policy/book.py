@@ -14,8 +14,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from registry.errors import PolicyError, SettingsError
 from registry.policy.policy_set import FILES, PolicySet, load_policies, policy_path
@@ -25,6 +26,7 @@ _LOOKED_AT_MOST_EVERY_SECONDS = 1.0
 _TRIES = 3
 _log = logging.getLogger(__name__)
 _Signature = tuple[tuple[int, int], ...]
+T = TypeVar("T")
 
 
 def folder_of(settings: Settings) -> Path | None:
@@ -43,19 +45,18 @@ def folder_of(settings: Settings) -> Path | None:
     return folder
 
 
-class PolicyBook:
-    """The current policy set of a folder (None: the shipped one). Thread-safe."""
+class Book(Generic[T]):
+    """What some files of a folder (None: the shipped one) say now. Thread-safe."""
 
     def __init__(
-        self,
-        folder: Path | None = None,
-        load: Callable[[Path | None], PolicySet] = load_policies,
+        self, folder: Path | None, files: Sequence[str], load: Callable[[Path | None], T]
     ) -> None:
         """Nothing is read yet; `load` reads the files of a folder."""
         self.folder = folder
+        self._files = files
         self._load = load
         self._lock = threading.Lock()
-        self._set: PolicySet | None = None
+        self._set: T | None = None
         self._signature: _Signature = ()
         self._looked_at = 0.0
         self._refused: str | None = None
@@ -69,7 +70,7 @@ class PolicyBook:
             return error.detail
         return self._refused
 
-    def current(self) -> PolicySet:
+    def current(self) -> T:
         """The set to decide by now. Raises PolicyError where none was ever good."""
         with self._lock:
             now = time.monotonic()
@@ -80,7 +81,7 @@ class PolicyBook:
             self._looked_at = now
             return self._set
 
-    def reload(self) -> PolicySet:
+    def reload(self) -> T:
         """The set as the files are now. Raises PolicyError; then the old set stays."""
         with self._lock:
             self._set, self._looked_at = self._read(), time.monotonic()
@@ -94,7 +95,7 @@ class PolicyBook:
         except PolicyError as error:
             _log.error("the policies that were read before stay in force: %s", error)
 
-    def _read(self) -> PolicySet:
+    def _read(self) -> T:
         """The set as the files are now (rule 4). Raises PolicyError, which is remembered."""
         try:
             for _ in range(_TRIES):
@@ -116,10 +117,22 @@ class PolicyBook:
     def _look(self) -> _Signature:
         """What tells that a file changed: its time and size."""
         found = []
-        for name in FILES:
+        for name in self._files:
             try:
                 stat = policy_path(self.folder, name).stat()
                 found.append((stat.st_mtime_ns, stat.st_size))
             except OSError:
                 found.append((0, -1))
         return tuple(found)
+
+
+class PolicyBook(Book[PolicySet]):
+    """The current policy set of a folder (None: the shipped one). Thread-safe."""
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        load: Callable[[Path | None], PolicySet] = load_policies,
+    ) -> None:
+        """Nothing is read yet; `load` reads the files of a folder."""
+        super().__init__(folder, FILES, load)

@@ -96,7 +96,7 @@ def _fill_missing(
 
 def _ordered(steps: Steps, owed: dict[int, int]) -> tuple[int, ...]:
     """Every batch after those it was made of; rule 3 for what waits for itself."""
-    waits = {n: steps.sources(n) & set(steps.nodes) for n in steps.nodes}
+    waits = {n: {each for each in steps.sources(n) if each in steps.nodes} for n in steps.nodes}
     outputs: dict[int, list[int]] = {}
     for number, sources in waits.items():
         for source in sources:

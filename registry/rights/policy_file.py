@@ -32,6 +32,7 @@ _TAGS: dict[str, Callable[[str], object]] = {
     # A date stays text: what it means is its reader's to say.
     "tag:yaml.org,2002:timestamp": str,
 }
+_COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,9 @@ def _node(node: yaml.Node, file: str, level: int) -> Node:
     here = Node(None, file, node.start_mark.line + 1)
     if level > _LIMIT_LEVELS:
         here.refuse(f"it nests over {_LIMIT_LEVELS} levels.", "Nest it less.")
+    is_collection = isinstance(node, yaml.CollectionNode)
+    if is_collection and node.tag not in _COLLECTIONS:
+        here.refuse(f"{node.tag} is not taken.", "Write plain lists and mappings.")
     if isinstance(node, yaml.MappingNode):
         return Node(_members(node, file, level), file, here.line)
     if isinstance(node, yaml.SequenceNode):

@@ -104,7 +104,7 @@ def read_sources(session: Session, numbers: Iterable[int]) -> dict[int, SourceVi
 
 
 def _view(row: Any, verified: Mapping[str, Verified]) -> SourceView:
-    of_run, of_dataset = _rights(row[10]), _rights(row[11])
+    of_run, of_dataset = rights_said(row[10]), rights_said(row[11])
     said = of_run or of_dataset
     terms = said.get("terms")
     terms = terms if isinstance(terms, dict) else {}
@@ -131,7 +131,7 @@ def _view(row: Any, verified: Mapping[str, Verified]) -> SourceView:
         if checked is None
         else (checked.value,),
         facts=facts,
-        opt_out=tuple(_signals(said.get("optOut"))),
+        opt_out=tuple(opt_out_signals(said.get("optOut"))),
     )
 
 
@@ -141,7 +141,7 @@ def _fact(value: str | None, verified: Verified | None) -> Fact:
     return Fact(value, None if value is None else Grade.ASSERTED)
 
 
-def _rights(payload: str | None) -> dict[str, Any]:
+def rights_said(payload: str | None) -> dict[str, Any]:
     """The facet as it was received; what is none is nothing."""
     try:
         found = msgspec.json.decode(payload) if payload else {}
@@ -150,7 +150,8 @@ def _rights(payload: str | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _signals(said: object) -> Iterable[Signal]:
+def opt_out_signals(said: object) -> Iterable[Signal]:
+    """The signals of a facet's `optOut`; what has no readable form is passed over."""
     for each in said if isinstance(said, list) else ():
         if isinstance(each, dict):
             # What is no plain false counts as a reservation: never a silent allow.

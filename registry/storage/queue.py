@@ -45,6 +45,7 @@ class TaskKind(StrEnum):
     SWEEP_RETENTION = "policy.retention.sweep"
     CARRY_OUT_ERASURE = "erasure.request.carry_out"
     ERASE_IN_FILES = "erasure.files.erase"
+    SCAN_CONTENTS = "erasure.contents.scan"
     CONCLUDE_ERASURE = "erasure.request.conclude"
     RESUME_ERASURES = "erasure.requests.resume"
     REDACT_RECORDS = "policy.records.redact"

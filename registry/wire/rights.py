@@ -18,6 +18,7 @@ def _storable(text: str) -> str:
 Words = Annotated[str, Field(max_length=2_000), AfterValidator(_storable)]
 Word = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
 Name = Annotated[str, Field(max_length=2_048), AfterValidator(_storable)]
+Passage = Annotated[str, Field(max_length=20_000), AfterValidator(_storable)]
 BatchGiven = Name | Annotated[int, Field(ge=1, lt=2**32)]
 
 

@@ -129,6 +129,7 @@ HANDLERS: Mapping[TaskKind, Handler] = {
     TaskKind.SEND_ALERT: send_alert,
     TaskKind.CARRY_OUT_ERASURE: erasure.carry_out_erasure,
     TaskKind.ERASE_IN_FILES: erasure.erase_in_files_of,
+    TaskKind.SCAN_CONTENTS: erasure.scan_contents_of,
     TaskKind.CONCLUDE_ERASURE: erasure.conclude_erasure,
     TaskKind.RESUME_ERASURES: erasure.resume_erasures,
     TaskKind.WATCH_DEADLINES: cases.watch_deadlines,

@@ -120,6 +120,37 @@ RIGHTS: tuple[Call, ...] = (
     get("/rights/terms", **CLEAN),
     post("/rights/verifications", {**CLEAN, **_FACT}),
 )
+_SYSTEMS = "/api/v1/ai-systems"
+_REVISIONS = "/cards/revisions/{revision_id}"
+_PUBLISHED = f"/api/v1/cards/revisions/{_ABSENT}"
+CARDS: tuple[Call, ...] = (
+    get("/cards", **CLEAN, format="json"),
+    get("/cards/gaps", **CLEAN),
+    post("/cards", {**CLEAN, "kind": "birthday", "publish": True}),
+    get("/cards/revisions", **CLEAN),
+    Call(
+        "POST /api/v1/cards/imports",
+        "/api/v1/cards/imports",
+        params=CLEAN,
+        content=b"neither the one nor the other",
+    ),
+    get(_REVISIONS, _PUBLISHED),
+    get(f"{_REVISIONS}/envelope", f"{_PUBLISHED}/envelope"),
+    get(f"{_REVISIONS}/diff", f"{_PUBLISHED}/diff"),
+    post("/statements", {**CLEAN, "kind": "weather"}),
+    get("/statements", **CLEAN),
+    get("/statements/{statement_id}", f"/api/v1/statements/{_ABSENT}"),
+    get("/statements/{statement_id}/envelope", f"/api/v1/statements/{_ABSENT}/envelope"),
+    post(
+        "/statements/{statement_id}/withdraw",
+        {"reason": "over"},
+        f"/api/v1/statements/{_ABSENT}/withdraw",
+    ),
+    get("/ai-systems"),
+    get("/ai-systems/{system_id}", f"{_SYSTEMS}/none"),
+    post("/ai-systems/{system_id}", {}, f"{_SYSTEMS}/none", method="PUT"),
+    post("/ai-systems/{system_id}/uses", {**CLEAN, "role": "train"}, f"{_SYSTEMS}/none/uses"),
+)
 _TARGET = {**CLEAN, "uri": "/lake/clean", "executor": "files"}
 TARGETS: tuple[Call, ...] = (
     post("/erasure-targets", _TARGET),
@@ -263,6 +294,7 @@ CALLS: tuple[Call, ...] = (
     get("/events"),
     get("/events/{namespace:path}", "/api/v1/events/jobs"),
     *RIGHTS,
+    *CARDS,
     *POLICY,
     *ERASURE,
     *TARGETS,

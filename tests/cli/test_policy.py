@@ -89,6 +89,12 @@ def test_policies_are_tried(bare_run: Run, environment: Path) -> None:
     broken = bare_run("policy", "test", "own")
     assert broken.code == 1
     assert "use.yaml, line" in broken.err
+    (own / "use.yaml").unlink()
+    (own / "cards").mkdir()
+    (own / "cards" / "dataset.yaml").write_text("title: Ours\n")
+    asked = bare_run("policy", "test", "own")
+    assert asked.code == 1
+    assert "dataset.yaml, line 1: Object missing required field `intro`" in asked.err
 
 
 def test_violations_are_written_as_a_feed(run: Run) -> None:

@@ -19,6 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from registry.audit.notes import read_keys
+from registry.cards.card import Kind
+from registry.cards.croissant_check import require_valid
+from registry.cards.verifying import verify_file
 from registry.cli import demo as command
 from registry.cli.main import app
 from registry.client.facets import PRODUCER
@@ -43,7 +46,7 @@ pytestmark = pytest.mark.xdist_group("demo-story")
 MODULES = ("abc", "csv", "json", "logging", "textwrap")
 JOBS = ["collect", "clean", "deduplicate", "split", "train"]
 BEFORE = "before"
-STEPS = [*JOBS, "bind", "erase"]
+STEPS = [*JOBS, "bind", "erase", "cards"]
 DATASETS = "/api/v1/namespaces/file%3A%2F%2Fdemo/datasets"
 EXAMPLES = ("raw", "clean", "unique", "train", "validation")
 
@@ -114,7 +117,8 @@ def on_disk(uri: str) -> Path:
 
 def test_every_step_is_heard_of(told: Told) -> None:
     assert told.heard.steps == STEPS
-    assert told.heard.advanced == len(MODULES) + len(EXAMPLES) + 5
+    cards = len(told.story.cards.files) + 1
+    assert told.heard.advanced == len(MODULES) + len(EXAMPLES) + 5 + cards
     assert len(told.heard.outcomes) == len(STEPS)
 
 
@@ -328,6 +332,36 @@ def test_the_certificate_says_that_all_of_it_is_done(told: Told) -> None:
     assert sum(target.verified or 0 for target in files) == targets["ledger"].verified
     (model,) = certificate.facts.models
     assert model.disposition is not None
+
+
+def test_the_cards_of_data_and_model_are_in_the_folder(told: Told) -> None:
+    cards = told.story.cards
+    assert cards.folder == told.story.home / "cards"
+    assert sorted(cards.folder.iterdir()) == sorted(cards.files)
+    for what, name in (("dataset", "docstrings/train"), ("model", "models/module-classifier")):
+        for kind in Kind:
+            card = json.loads((cards.folder / f"{what}-{kind}.json").read_text("utf-8"))
+            assert (card["kind"], card["about"]["kind"]) == (kind, what)
+            assert card["about"]["name"] == name
+            page = (cards.folder / f"{what}-{kind}.html").read_text("utf-8")
+            assert name in page
+    counted = {(each.what, each.kind): each for each in cards.counts}
+    assert len(counted) == 2 * len(Kind)
+    for each in cards.counts:
+        card = json.loads((cards.folder / f"{each.what}-{each.kind}.json").read_text("utf-8"))
+        assert (len(card["gaps"]), card["counts"]["answered"]) == (each.gaps, each.answered)
+        assert 0 < each.answered < each.asked
+
+
+def test_the_bundles_of_the_demo_verify_and_its_croissant_files_are_valid(told: Told) -> None:
+    keys = read_keys((told.story.home / "public-keys.txt").read_text("utf-8"))
+    endings = {path.name.partition(".")[2] for path in told.story.cards.files}
+    assert endings == {"html", "md", "pdf", "json", "croissant.json", "huggingface.md", "zip"}
+    for path in told.story.cards.files:
+        if path.suffix == ".zip":
+            assert verify_file(path.read_bytes(), keys)["what"] == "bundle"
+        elif path.name.endswith(".croissant.json"):
+            require_valid(json.loads(path.read_text("utf-8")))
 
 
 def test_a_line_that_is_not_there_is_refused(told: Told) -> None:

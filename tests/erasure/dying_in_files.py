@@ -1,7 +1,7 @@
 """A process that works on the files of a case and kills itself (SIGKILL) where it is told to.
 
 Arguments: JSON with `url`, `home`, `lake`, `now`, `request`, and `at`, a word of the report; also
-`credentials`, a file of them.
+`credentials`, a file of them. With `work` "contents" it reads batches for the people of the case.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from registry.app import open_house
 from registry.erasure.execution import carry_out
+from registry.erasure.in_contents import scan_contents
 from registry.erasure.in_files import erase_in_files
 from tests.clock import FrozenClock
 from tests.stores import settings_on
@@ -35,7 +36,12 @@ def main(said: dict[str, str]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     carry_out(house.hands, said["request"])
-    erase_in_files(replace(house.hands, report=report), said["request"])
+    hands = replace(house.hands, report=report)
+    if said.get("work") == "contents":
+        erase_in_files(house.hands, said["request"])
+        scan_contents(hands, said["request"])
+        return
+    erase_in_files(hands, said["request"])
 
 
 if __name__ == "__main__":

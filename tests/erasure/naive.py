@@ -85,6 +85,17 @@ class Naive:
     def _erases(self, role: Role) -> bool:
         return self.rules.roles[role] is Effect.ERASE
 
+    def _is_in_part(self, at: Address, found: set[Address]) -> bool:
+        """Whether it was made, by a role that is erased, of something that is not erased too: also
+        of what came too late, or is no example.
+        """
+        return any(
+            parent not in found
+            for made in self.story.batches[at[0]].maps
+            if self._erases(made.role) and made.role != Role.DUPLICATE_OF
+            for parent in (made.parents[at[1]] if at[1] < len(made.parents) else ())
+        )
+
     @cached_property
     def erase(self) -> set[Address]:
         found = self.own - self.shared
@@ -96,6 +107,7 @@ class Naive:
                 if (
                     self._is_made(at, found, self._erases)
                     and not (self.rules.shared.packed == "review" and self.is_of_others(at))
+                    and not (self.rules.shared.packed == "redact" and self._is_in_part(at, found))
                 )
                 or (
                     (content := self.digest(at)) in digests
@@ -172,6 +184,10 @@ class Naive:
                 at
                 for at in self.all - self.erase
                 if self._is_made(at, self.erase, self._erases) and self.is_of_others(at)
+            }
+        if self.rules.shared.packed == "redact":
+            found[Reason.PACKED_SPAN] = {
+                at for at in self.all - self.erase if self._is_made(at, self.erase, self._erases)
             }
         found[Reason.UNSIZED_DUPLICATE] = self._duplicates(lambda _at, size: size < 0)
         found[Reason.SHORT_DUPLICATE] = self._duplicates(lambda _at, size: 0 <= size < minimum)

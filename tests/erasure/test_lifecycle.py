@@ -51,10 +51,11 @@ def test_a_turn_is_refused_with_what_would_be_possible(state: RequestState) -> N
                 require_turn(state, to, request_id="r")
 
 
-def test_a_withheld_task_resumes_and_an_acknowledged_one_does_not() -> None:
+def test_a_withheld_task_resumes_and_an_acknowledged_one_is_asked_for_more_or_stays() -> None:
     require_task_turn(TaskState.WITHHELD, TaskState.PENDING, task_id="t")
-    with pytest.raises(ConflictError, match="is acknowledged and cannot become pending"):
-        require_task_turn(TaskState.ACKNOWLEDGED, TaskState.PENDING, task_id="t")
+    require_task_turn(TaskState.ACKNOWLEDGED, TaskState.PENDING, task_id="t")
+    with pytest.raises(ConflictError, match="is acknowledged and cannot become impossible"):
+        require_task_turn(TaskState.ACKNOWLEDGED, TaskState.IMPOSSIBLE, task_id="t")
 
 
 @given(st.lists(standings))

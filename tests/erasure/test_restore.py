@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ from registry.storage.backup_tables import BackupKind
 from registry.workers.loop import Workers
 from tests.clock import FrozenClock
 from tests.conftest import TokenMaker
+from tests.erasure.test_in_files import said_of
 from tests.erasure.working import (
     approved,
     certificate_of,
@@ -174,7 +176,15 @@ def empty_place(house: House, request: pytest.FixtureRequest, tmp_path: Path) ->
         if not house.settings.embedded:
             server = request.getfixturevalue("postgres_server")
             url = stack.enter_context(server.temporary_database())
-        yield replace(settings_on(url, home), master_key=secret)
+        roots = house.settings.file_roots
+        yield replace(settings_on(url, home), master_key=secret, file_roots=roots)
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """As usual, and `lake` is a place where the registry may erase."""
+    lake = str((tmp_path / "lake").resolve())
+    return replace(settings_on(database_url, tmp_path / "home"), file_roots=(lake,))
 
 
 @contextlib.contextmanager
@@ -256,6 +266,41 @@ def test_a_restored_registry_serves_nobody_before_what_was_erased_since_is_erase
         work_off(house)
         named = {row["example_id"] for row in index_rows(house).values()}
         assert not named & {f"example-number-{row}" for row in THEIRS}
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
+def test_a_file_that_was_rewritten_after_the_backup_is_known_by_the_list(
+    town: Town, empty_place: Settings, tmp_path: Path, listed: bool
+) -> None:
+    path = tmp_path / "lake" / "rows.jsonl"
+    path.parent.mkdir()
+    path.write_text("".join(f'{{"row": {row}}}\n' for row in range(12)), "utf-8")
+    digest = put(town.admin, parquet(raw()), "examples")
+    said = {**TERMS, "examples": digest, "files": [said_of(path, 12)]}
+    send(town.admin, "file", written("raw", "filed", **said), 3)
+    work_off(town.house)
+    (file, _made), keys = town.backup(), town.keys()
+    town.erase()
+    rows = [json.loads(line)["row"] for line in path.read_text("utf-8").splitlines()]
+    assert rows == [row for row in range(12) if row not in THEIRS]
+    objects = town.house.ledger.objects
+    if not listed:
+        for name in objects.names("erasures/records"):
+            if b'"files":[{' in objects.get(name):
+                objects.delete(name)
+    restored(town, empty_place, file, keys)
+    with opened(town, empty_place) as (house, client, clock):
+        made = planned(client, "u2@example.org")
+        approved(house, made)
+        executed(house, client, made["id"])
+        finished(house, clock)
+        (task,) = [t for t in show(client, made["id"])["tasks"] if t["kind"] == "file"]
+        left = [json.loads(line)["row"] for line in path.read_text("utf-8").splitlines()]
+        if listed:
+            assert (task["state"], left) == ("verified", [0, 3, 4, 7, 8, 11])
+        else:
+            assert (task["state"], left) == ("changed_outside", rows)
+            assert "registry adopt" in task["detail"]
 
 
 def test_replayed_twice_is_replayed_once(town: Town, empty_place: Settings) -> None:

@@ -22,7 +22,7 @@ from registry.ledger.summed import (
     taken,
     through_map,
 )
-from registry.ledger.sums import Sum, sums_of
+from registry.ledger.sums import PAIR, Sum, sums_of
 
 LABEL, BYTES = TEXTS[0], NUMBERS[0]
 Row = tuple[str | None, int | None]
@@ -135,8 +135,37 @@ def test_sums_are_those_of_counting_one_by_one(rows: list[Row]) -> None:
     assert sum(counted) == len(rows)
 
 
+pairs = st.lists(
+    st.tuples(st.sampled_from([None, "text", "image"]), st.sampled_from([None, "aa", "bb", "cc"])),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(pairs)
+def test_pairs_of_values_are_counted_one_by_one(
+    rows: list[tuple[str | None, str | None]],
+) -> None:
+    texts = {}
+    for name, column in zip(("modality", "source"), zip(*rows, strict=True), strict=True):
+        values = sorted({text for text in column if text is not None})
+        if values:
+            codes = [-1 if text is None else values.index(text) for text in column]
+            texts[name] = Texts(np.array(codes, np.int32), tuple(values))
+    found = {
+        each.value: each.examples
+        for each in sums_of(Summed(len(rows), texts, {}))
+        if each.dimension == f"modality{PAIR}source"
+    }
+    expected: dict[str, int] = {}
+    for first, second in rows if texts else ():
+        value = f"{first or ''}{PAIR}{second or ''}"
+        expected[value] = expected.get(value, 0) + 1
+    assert found == expected
+
+
 def test_a_batch_of_nothing_has_a_total_of_nothing() -> None:
-    assert list(sums_of(Summed(0, {}, {}))) == [Sum("total", "", 0, 0, 0)]
+    assert list(sums_of(Summed(0, {}, {}))) == [Sum("total", "", 0, 0, 0, 0)]
 
 
 @given(some_rows, st.sets(st.integers(0, 14)))
