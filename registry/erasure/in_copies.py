@@ -167,8 +167,7 @@ class _Copy:
             trouble = Trouble(Reason.NOT_RECORDED, f"{said}bind it by key.")
             stop(session, asked.task, trouble, now, is_last=self.is_last)
             return None
-        if asked.task.state is not TaskState.RUNNING:
-            turn_task(session, asked.task, TaskState.RUNNING, actor=SYSTEM, now=now)
+        turn_task(session, asked.task, TaskState.RUNNING, actor=SYSTEM, now=now)
         return replace(begun, known=known_of(session, begun.parts))
 
     def tell(self, session: Session) -> Telling | None:
