@@ -114,6 +114,11 @@ class Settings:
         "Private networks, separated by commas, that webhooks of erasure may go to.",
         (),
     )
+    erase_together_seconds: int = _setting(
+        "REGISTRY_ERASE_TOGETHER_SECONDS",
+        "How long work on the files of a request waits for others that touch the same files.",
+        0,
+    )
     oidc_issuer: str = _setting(
         "REGISTRY_OIDC_ISSUER",
         "Issuer URL of the OpenID provider where people log in. Empty: a local administrator.",
@@ -324,6 +329,12 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"REGISTRY_SWEEP_ENGINE is {settings.sweep_engine!r}; threads and ray are known.",
             remedy="Write threads, or ray where a Ray cluster may be used.",
+        )
+    if not 0 <= settings.erase_together_seconds <= 86_400:
+        raise SettingsError(
+            f"REGISTRY_ERASE_TOGETHER_SECONDS is {settings.erase_together_seconds}; it is 0 to a "
+            "day (86400).",
+            remedy="Choose some minutes: requests wait that long before files are touched.",
         )
     _check_transport(settings)
     _check_provider(settings)

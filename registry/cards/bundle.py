@@ -115,13 +115,16 @@ def make_bundle(
             "The proofs are not of the entries that the facts name.",
             remedy="Collect them with read_proofs from the indexes in the facts.",
         )
+    written = canonical_json(facts.document())
     inner: list[Member] = [
-        (FACTS, canonical_json(facts.document())),
+        (FACTS, written),
         (PROOFS, proofs_bytes(proofs)),
         *sorted(members.items()),
     ]
     manifest = _manifest(inner)
-    claim = _Claim(facts.about, facts.digest, origin, rfc3339(made_at), revision)
+    # What `facts.digest` is, of bytes that are there already.
+    digest = digest_text(hashlib.sha256(written).digest())
+    claim = _Claim(facts.about, digest, origin, rfc3339(made_at), revision)
     envelope = sign_envelope(PAYLOAD_TYPE, _statement(claim, manifest), secret)
     return pack([(STATEMENT, envelope), (MANIFEST, manifest), *inner])
 

@@ -17,7 +17,7 @@ from registry.cards.attachments import INLINE_ROWS, long_tables
 from registry.cards.card import Answer, Card, Cell, Gap, Kind
 from registry.cards.charts import chart_of, timeline
 from registry.cards.fact_kinds import Form
-from registry.cards.values import Evidence, Grade, Scalar, State, Table
+from registry.cards.values import EVIDENCE_LIMIT, Evidence, Grade, Scalar, State, Table
 from registry.cards.wording import (
     GRADE_MEANINGS,
     STATE_MEANINGS,
@@ -25,6 +25,7 @@ from registry.cards.wording import (
     column_words,
     evidence_words,
     state_words,
+    supplier_words,
 )
 from registry.render import visible
 
@@ -83,10 +84,12 @@ class PageTable:
 class PageCell:
     """A fact under a question. `shown_at`: the question under which it stands already (rule 1).
 
-    `references`: numbers in the list of evidence; `more`: how many others there are.
+    `supplied`: who can supply it, in a sentence. `references`: numbers in the list of evidence;
+    `more`: how many others there are.
     """
 
     cell: Cell
+    supplied: str
     anchor: str
     said: Said
     note: str | None
@@ -100,11 +103,12 @@ class PageCell:
 
 @dataclass(frozen=True, slots=True)
 class PageAnswer:
-    """A question as it stands on the page."""
+    """A question as it stands on the page: what its gap lacks, and its other facts."""
 
     answer: Answer
     anchor: str
     gap: Gap | None
+    missing: tuple[PageCell, ...]
     cells: tuple[PageCell, ...]
 
 
@@ -147,6 +151,9 @@ class CardPage:
     timeline: Markup | None
     grades: tuple[tuple[str, str], ...]
     states: tuple[tuple[str, str], ...]
+    #: How much evidence of a fact is named here, and how much is kept.
+    references: int
+    most_references: int
 
 
 def page_of(card: Card, *, rows: int = INLINE_ROWS, base_url: str | None = None) -> CardPage:
@@ -172,6 +179,8 @@ def page_of(card: Card, *, rows: int = INLINE_ROWS, base_url: str | None = None)
         timeline=timeline(times, "timeline") if card.kind is not Kind.TRAINING_SUMMARY else None,
         grades=tuple((grade.value, GRADE_MEANINGS[grade]) for grade in Grade),
         states=tuple((state_words(each), STATE_MEANINGS[each]) for each in STATE_MEANINGS),
+        references=_REFERENCES,
+        most_references=EVIDENCE_LIMIT,
     )
 
 
@@ -208,8 +217,16 @@ class _Maker:
                 yield cells[name].kind.title, value
 
     def _answer(self, answer: Answer) -> PageAnswer:
-        cells = tuple(self._cell(answer, cell) for cell in answer.cells)
-        return PageAnswer(answer, _anchor(answer.id), self._gaps.get(answer.id), cells)
+        gap = self._gaps.get(answer.id)
+        lacked = {each.name for each in gap.missing} if gap else set()
+        cells = [self._cell(answer, cell) for cell in answer.cells]
+        return PageAnswer(
+            answer,
+            _anchor(answer.id),
+            gap,
+            tuple(each for each in cells if each.cell.kind.name in lacked),
+            tuple(each for each in cells if each.cell.kind.name not in lacked),
+        )
 
     def _cell(self, answer: Answer, cell: Cell) -> PageCell:
         fact, name = cell.fact, cell.kind.name
@@ -229,6 +246,7 @@ class _Maker:
         references = tuple(self._number(each) for each in fact.evidence[:_REFERENCES])
         return PageCell(
             cell=cell,
+            supplied=supplier_words(fact, cell.kind),
             anchor=f"{_anchor(answer.id)}-{name.replace('.', '-')}",
             said=Said(cell.words, is_text or told),
             note=None if told or fact.note is None else visible(fact.note),

@@ -14,7 +14,7 @@ Rules (template and notice of C(2025) 8311, in `policies/cards/training-summary.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TypeAlias
@@ -73,6 +73,12 @@ def _rested(name: str, facts: CardFacts, make: Callable[[], Made]) -> Fact:
     )
 
 
+def _versioned(system: Mapping[str, object]) -> str:
+    """A system by name, with its version where that is recorded."""
+    version = system["version"]
+    return str(system["name"]) if version is None else f"{system['name']} {version}"
+
+
 def _identity(facts: CardFacts, revision: Revision | None) -> dict[str, Callable[[], Made]]:
     def version() -> Made:
         if revision is None:
@@ -86,7 +92,7 @@ def _identity(facts: CardFacts, revision: Revision | None) -> dict[str, Callable
 
     def dependencies() -> Made:
         rows = [
-            (f"{each['name']} {each['version']}", each["base_model"])
+            (_versioned(each), each["base_model"])
             for each in records(facts["system.systems"])
             if each["base_model"] is not None
         ]
@@ -95,7 +101,7 @@ def _identity(facts: CardFacts, revision: Revision | None) -> dict[str, Callable
         return Table(("model", "base_model"), tuple(dict.fromkeys(rows)))
 
     def models() -> Made:
-        named = (f"{each['name']} {each['version']}" for each in records(facts["system.systems"]))
+        named = map(_versioned, records(facts["system.systems"]))
         several = tuple(dict.fromkeys(named))
         if not several:
             return open_fact("No model is recorded.")

@@ -73,6 +73,20 @@ def words_of(fact: Fact, kind: FactKind) -> str:
     return scalar_words(fact.value, is_share=kind.form is Form.SHARE)
 
 
+def supplier_words(fact: Fact, kind: FactKind) -> str:
+    """Who can supply a fact that is missing, in a sentence."""
+    by = kind.supplied_by
+    if fact.state is State.COMPUTING:
+        return "The registry is counting it."
+    if fact.state is State.BEYOND_SCOPE:
+        return "Somebody who may see all of it can ask."
+    if fact.state is State.CONTRADICTED:
+        return f"Settled by {by}."
+    if by == "computed":
+        return "The registry computes it."
+    return f"It is {by}." if by.startswith("computed") else f"Supplied by {by}."
+
+
 def cell_words(value: Scalar | None, column: str = "") -> str:
     """A cell of a table: `not recorded` for None (rule 1)."""
     if value is None:

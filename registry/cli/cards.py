@@ -90,6 +90,8 @@ def show(
     """Give the card of a version of a dataset, or of everything behind a model."""
     if (dataset is None) == (model is None):
         raise typer.BadParameter("Name a dataset, or a model with --model.")
+    if gaps and (publish or output is not None):
+        raise typer.BadParameter("Gaps are listed, and nothing else.", param_hint="--gaps")
     namespace, name = split_name(model or dataset or "")
     asked: dict[str, Any] = {
         "namespace": namespace,
@@ -100,6 +102,9 @@ def show(
     with connected() as client:
         if publish:
             made = client.post(PATH, {**asked, "publish": True})
+            if output is not None:
+                path = f"{PATH}/revisions/{in_path(made['id'])}"
+                _write(client, path, {"format": format_}, format_, output)
             _show_revision(made, as_json)
         elif gaps:
             _show_gaps(client.get(f"{PATH}/gaps", asked), as_json)

@@ -12,7 +12,7 @@ Rules (DESIGN §1.5):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -197,11 +197,13 @@ def file_target(
     binding: TargetView | None,
     *,
     keys: Mapping[int, str] | None = None,
+    digests: Mapping[int, bytes] | None = None,
+    digest_of: Callable[[bytes], bytes] = bytes,
 ) -> Target:
     """The target that a file of a batch is: as it was recorded, and as it is now (rule 1).
 
-    `file.first` must be known. `keys`: of ordinals, as far as they are known; a binding says in
-    which column they stand.
+    `file.first` must be known. `keys` and `digests` of ordinals, as far as they are known; a
+    binding says in which columns they stand, `digest_of` makes such a digest of a SHA-256.
     """
     recorded = None if file.sha256 is None else parse_digest(file.sha256)
     said = None if binding is None else binding.said
@@ -217,6 +219,8 @@ def file_target(
         key_column=None if said is None else said.key_column,
         keys=keys or {},
         content_column=None if said is None else said.content_column,
+        digests=digests or {},
+        digest_of=digest_of,
         credential=None if said is None else said.credential,
     )
 

@@ -42,7 +42,7 @@ from registry.erasure.hands import Hands, read_planned
 from registry.erasure.in_systems import Telling, part_of, tell_system
 from registry.erasure.keepsake import Names, recall_names
 from registry.erasure.ledger_world import indexed_among
-from registry.erasure.lifecycle import ENDED_WELL, TaskKind, TaskState
+from registry.erasure.lifecycle import ENDED_WELL, WORKABLE, TaskKind, TaskState
 from registry.erasure.marking import is_carried_out
 from registry.erasure.members import read_erase_set
 from registry.erasure.sets import Sets, as_sets, merged, sets_of, size, without
@@ -50,7 +50,6 @@ from registry.erasure.tables import ErasureTask
 from registry.erasure.taking_out import (
     NO_ROOT,
     NOTHING,
-    WORKABLE,
     Begun,
     Part,
     free_of,
@@ -168,8 +167,7 @@ class _Copy:
             trouble = Trouble(Reason.NOT_RECORDED, f"{said}bind it by key.")
             stop(session, asked.task, trouble, now, is_last=self.is_last)
             return None
-        if asked.task.state is not TaskState.RUNNING:
-            turn_task(session, asked.task, TaskState.RUNNING, actor=SYSTEM, now=now)
+        turn_task(session, asked.task, TaskState.RUNNING, actor=SYSTEM, now=now)
         return replace(begun, known=known_of(session, begun.parts))
 
     def tell(self, session: Session) -> Telling | None:

@@ -3,16 +3,19 @@
 Rules (DESIGN §1.5, §1.10; issue "Erasure, the hands"):
 1. A file of a batch is erased in by position, as far as the settings let us touch it; else its task
    stays pending with the reason, and a person may say with evidence what became of it.
-2. Where a binding that covers it has a key column, and the keys of its rows are known, they are
-   checked before a byte is written.
+2. Where a binding that covers it has a key column or a content column, and the keys or digests of
+   its rows are known, they are checked before a byte is written.
 3. How rows are taken out of any of them is `taking_out`; what a bound copy is, `in_copies`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
 
+import numpy as np
 from sqlalchemy import select
 from sqlmodel import Session
 
@@ -24,15 +27,14 @@ from registry.erasure.execution import ROUNDS
 from registry.erasure.file_states import FileKey, file_target, read_states
 from registry.erasure.hands import Hands, read_planned
 from registry.erasure.in_copies import erase_in_copy
-from registry.erasure.keepsake import Names, recall_names
-from registry.erasure.lifecycle import AT_WORK, TaskKind, TaskState
+from registry.erasure.keepsake import Digests, Names, recall_digests, recall_names
+from registry.erasure.lifecycle import AT_WORK, WORKABLE, TaskKind, TaskState
 from registry.erasure.marking import is_carried_out
 from registry.erasure.members import read_erase_set
 from registry.erasure.sets import Ordinals, Sets
 from registry.erasure.taking_out import (
     NO_ROOT,
     NOTHING,
-    WORKABLE,
     Begun,
     Part,
     free_of,
@@ -43,10 +45,11 @@ from registry.erasure.taking_out import (
     wait,
 )
 from registry.erasure.targets import is_copy, target_for_file, targets_of
-from registry.erasure.tasks import TaskView, read_task, read_tasks, turn_task
+from registry.erasure.tasks import TaskView, read_task, read_tasks, tasks_alike, turn_task
 from registry.ledger.source_files import BatchFileNode, files_of
 from registry.storage.columns import table_of
 
+_T = TypeVar("_T")
 _number = table_of(BatchNumber)
 _NO_PLACE = (
     "Nobody recorded which rows lie in it: record its rows (`registry adopt`) and plan anew."
@@ -89,14 +92,35 @@ def _workable(session: Session, request_id: str) -> list[TaskView]:
 
 def _erase_in_file(hands: Hands, request_id: str, task_id: str, *, is_last: bool) -> None:
     with hands.database.read() as session:
-        names = recall_names(session, hands.ledger, read_case(session, request_id))
+        task = read_task(session, task_id, request_id=request_id)
+        asked = [request_id, *(each.request_id for each in tasks_alike(session, task))]
+        cases = [read_case(session, each) for each in asked]
+        names = _merged(recall_names(session, hands.ledger, each) for each in cases)
+        digests = _merged(recall_digests(session, hands.ledger, each) for each in cases)
+    known = _Kept(names, digests)
     take_out(
-        hands, lambda session: _begin(session, hands, request_id, task_id, names), is_last=is_last
+        hands, lambda session: _begin(session, hands, request_id, task_id, known), is_last=is_last
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """What was kept of rows, of every request that asks some out of a file."""
+
+    names: Names
+    digests: Digests
+
+
+def _merged(some: Iterable[Mapping[int, Mapping[int, _T]]]) -> dict[int, dict[int, _T]]:
+    found: dict[int, dict[int, _T]] = {}
+    for each in some:
+        for number, rows in each.items():
+            found.setdefault(number, {}).update(rows)
+    return found
+
+
 def _begin(
-    session: Session, hands: Hands, request_id: str, task_id: str, names: Names
+    session: Session, hands: Hands, request_id: str, task_id: str, kept_of: _Kept
 ) -> Begun | None:
     """Begin a file, unless nothing may be done in it now (rule 1)."""
     now = hands.clock()
@@ -128,13 +152,34 @@ def _begin(
         "file",
         request_id,
         task_id,
-        file_target(node, there, bound, keys=names.get(number, {})),
+        file_target(
+            node,
+            there,
+            bound,
+            keys=kept_of.names.get(number, {}),
+            digests=kept_of.digests.get(number, {}),
+            digest_of=hands.ledger.digests.keyed,
+        ),
         rows,
         parts,
         kept,
         known_of(session, parts),
         intended_rows=NOTHING if there is None else there.next_rows.ordinals(),
+        along=_along(session, hands, task, number, node, now),
     )
+
+
+def _along(
+    session: Session, hands: Hands, task: TaskView, number: int, node: BatchFileNode, now: datetime
+) -> Ordinals:
+    """Rows that other requests ask out of a file and that may go now (`taking_out` rule 4)."""
+    found = [NOTHING]
+    for other in tasks_alike(session, task):
+        case, plan = read_planned(session, other.request_id)
+        if is_carried_out(case):
+            planned = read_erase_set(session, plan.id, batch=number)
+            found.append(_within(free_of(session, hands, case.id, planned, now), number, node))
+    return np.unique(np.concatenate(found))
 
 
 def _within(sets: Sets, number: int, file: BatchFileNode) -> Ordinals:

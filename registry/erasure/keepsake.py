@@ -3,8 +3,8 @@
 Rules:
 1. Looking for what is left needs values to look for, and after a wipe nothing else knows them. They
    rest under the request's record key, in one object that is removed with the proof.
-2. Bound copies call their rows by the ids of the examples. Those rest in an object of their own,
-   until the last copy of the case is done with.
+2. Bound copies call their rows by the ids of the examples, and may hold their contents. Ids and
+   keyed digests rest in an object of their own, until the last copy of the case is done with.
 3. An example without an id of its own goes by that of the one example of a source that it still is
    (`trace.same_at_source`), as it does where people ask for it.
 """
@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,6 +30,8 @@ from registry.storage.objects import Objects
 
 #: Of batches, by number, the ids of ordinals.
 Names = Mapping[int, Mapping[int, str]]
+#: Of batches, by number, the keyed digests of the contents of ordinals.
+Digests = Mapping[int, Mapping[int, bytes]]
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -40,6 +43,7 @@ class _Row(msgspec.Struct, array_like=True):
     batch: int
     ordinals: list[int]
     ids: list[str]
+    digests: dict[int, bytes] = {}
 
 
 def remember(session: Session, ledger: Ledger, case: Case, known: Known) -> Known:
@@ -81,8 +85,11 @@ def remember_names(session: Session, ledger: Ledger, case: Case, sets: Sets) -> 
     Effects: one object, written anew where the ledger still knows more. Raises as `remember`.
     """
     found = {number: dict(each) for number, each in recall_names(session, ledger, case).items()}
-    before = sum(map(len, found.values()))
-    own = _ids_at(ledger, sets)
+    contents = {n: dict(each) for n, each in recall_digests(session, ledger, case).items()}
+    before = _count(found) + _count(contents)
+    for (number, ordinal), digest in _values_at(ledger, sets, "digest").items():
+        contents.setdefault(number, {})[ordinal] = digest
+    own = _values_at(ledger, sets, "example_id")
     for (number, ordinal), name in own.items():
         found.setdefault(number, {})[ordinal] = name
     unnamed = {
@@ -90,36 +97,54 @@ def remember_names(session: Session, ledger: Ledger, case: Case, sets: Sets) -> 
         for number, ordinals in sets.items()
     }
     at_source = same_at_source(session, ledger.graph, unnamed)
-    ids = _ids_at(ledger, sets_of(at_source.values()))
+    ids = _values_at(ledger, sets_of(at_source.values()), "example_id")
     for (number, ordinal), source in at_source.items():
         if source in ids:
             found.setdefault(number, {})[ordinal] = ids[source]
-    if sum(map(len, found.values())) == before:
+    if _count(found) + _count(contents) == before:
         return
-    kept = [_Row(number, list(each), list(each.values())) for number, each in sorted(found.items())]
+    kept = []
+    for number in sorted(found.keys() | contents.keys()):
+        names = found.get(number, {})
+        row = _Row(number, list(names), list(names.values()), contents.get(number, {}))
+        kept.append(row)
     sealer = read_record_key(session, ledger.keyring, case.record_key)
     name = _names_of(case)
     ledger.objects.put(name, sealer.seal(msgspec.msgpack.encode(kept), context=name))
 
 
-def _ids_at(ledger: Ledger, sets: Sets) -> dict[tuple[int, int], str]:
-    rows = ledger.index.rows(as_addresses(sets), ["example_id"])
+def _count(rows: Mapping[int, Mapping[int, object]]) -> int:
+    return sum(len(each) for each in rows.values())
+
+
+def _values_at(ledger: Ledger, sets: Sets, column: str) -> dict[tuple[int, int], Any]:
+    """What the index has in a column, by (batch, ordinal), as far as it has anything."""
+    rows = ledger.index.rows(as_addresses(sets), [column])
     numbers, ordinals = unpack(rows.column("address").to_numpy())
-    ids = rows.column("example_id").to_pylist()
+    values = rows.column(column).to_pylist()
     places = zip(numbers.tolist(), ordinals.tolist(), strict=True)
-    return {place: name for place, name in zip(places, ids, strict=True) if name is not None}
+    return {place: value for place, value in zip(places, values, strict=True) if value is not None}
 
 
 def recall_names(session: Session, ledger: Ledger, case: Case) -> Names:
     """What rows of copies are called, as far as it was kept. Raises KeyDestroyedError."""
+    kept = _rows_kept(session, ledger, case)
+    return {each.batch: dict(zip(each.ordinals, each.ids, strict=True)) for each in kept}
+
+
+def recall_digests(session: Session, ledger: Ledger, case: Case) -> Digests:
+    """The digests of the contents of rows, as far as they were kept. Raises KeyDestroyedError."""
+    return {each.batch: each.digests for each in _rows_kept(session, ledger, case)}
+
+
+def _rows_kept(session: Session, ledger: Ledger, case: Case) -> list[_Row]:
     name = _names_of(case)
     try:
         sealed = ledger.objects.get(name)
     except NotFoundError:
-        return {}
+        return []
     sealer = read_record_key(session, ledger.keyring, case.record_key)
-    kept = msgspec.msgpack.decode(sealer.open(sealed, context=name), type=list[_Row])
-    return {each.batch: dict(zip(each.ordinals, each.ids, strict=True)) for each in kept}
+    return msgspec.msgpack.decode(sealer.open(sealed, context=name), type=list[_Row])
 
 
 def forget_names(objects: Objects, case: Case) -> None:

@@ -139,6 +139,8 @@ _T = TaskState
 ENDED_WELL = frozenset({_T.VERIFIED, _T.NOT_PRESENT, _T.ACKNOWLEDGED, _T.IMPOSSIBLE, _T.DISPOSED})
 #: Work that the registry itself will go on with.
 AT_WORK = frozenset({_T.RUNNING, _T.ERASED, _T.FAILED_RETRYABLE})
+#: The states in which the worker goes on with a file or a copy.
+WORKABLE = frozenset({_T.PENDING, _T.WITHHELD}) | AT_WORK
 _TASK_FOLLOWS: Mapping[TaskState, frozenset[TaskState]] = {
     _T.PENDING: frozenset(_T) - {_T.PENDING},
     _T.RUNNING: frozenset(_T) - {_T.RUNNING},

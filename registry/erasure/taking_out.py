@@ -8,6 +8,8 @@ Rules (DESIGN §1.5, §1.10, §1.12; issue "Erasure, the hands"):
    by their keys, that they are gone is kept once that was seen. So a round that was cut off
    anywhere is begun again and ends the same.
 3. Only a proof makes a copy verified.
+4. Rows that other requests ask out of the same file, and that may go now, leave it in one writing.
+   Each of these requests finds its own gone, counts and proves them, and writes nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ from registry.erasure.file_states import (
 )
 from registry.erasure.hands import Hands
 from registry.erasure.identifiers import kept_keys, people_of, under_every_version
-from registry.erasure.lifecycle import AT_WORK, TaskState
+from registry.erasure.lifecycle import TaskState
 from registry.erasure.sets import Sets, without
 from registry.erasure.tasks import TaskChange, TaskView, read_task, turn_task
 from registry.erasure.withheld import all_withheld, withheld
@@ -51,8 +53,6 @@ from registry.ledger.erasing import without_holes
 from registry.ledger.fetch import is_under
 from registry.ledger.source_files import readable_path
 
-#: The states in which the worker goes on with a copy.
-WORKABLE = frozenset({TaskState.PENDING, TaskState.WITHHELD}) | AT_WORK
 # Where a task may go from *erased* without being begun again.
 _FROM_ERASED = frozenset({TaskState.VERIFIED, TaskState.FAILED_RETRYABLE, TaskState.FAILED_FINAL})
 #: The ground of a copy's task that a hold keeps, and not its store.
@@ -79,6 +79,7 @@ class Part:
 class Begun:
     """A copy that is being worked on: `rows` leave it, as the target numbers them, which are those
     of its `parts`; `kept` rows of the plan stay, and `before` left it for other requests, proven.
+    `along` are rows that other requests ask out of it, and that leave it in the same writing.
 
     `known`: what was recorded of it when it was begun; `intended_rows`: what an erasure that broke
     off was taking out. `word`: how reports call it.
@@ -94,6 +95,12 @@ class Begun:
     known: _Known
     before: int = 0
     intended_rows: Ordinals = field(default_factory=lambda: NOTHING)
+    along: Ordinals = field(default_factory=lambda: NOTHING)
+
+    @property
+    def taken(self) -> Ordinals:
+        """All rows that leave the copy now, sorted."""
+        return np.union1d(self.rows, self.along)
 
     @property
     def all_rows(self) -> int:
@@ -125,14 +132,14 @@ def take_out(hands: Hands, begin: Begin, *, is_last: bool) -> None:
         if _settle(hands, begun, connector, is_last=is_last):
             take_out(hands, begin, is_last=is_last)
         return
-    done = connector.erase(begun.target, begun.rows, watch)
+    done = connector.erase(begun.target, begun.taken, watch)
     hands.database.transact(lambda s: _note_erased(s, hands, begun, done, is_last=is_last))
     hands.report(f"{begun.word} noted")
     if done.trouble is not None:
         return
     sha256 = None if begun.target.is_keyed else done.sha256
     after = begun if begun.target.is_keyed else replace(begun, known=((sha256, None),))
-    proof = connector.prove(begun.target.after(begun.rows, sha256), begun.rows, watch)
+    proof = connector.prove(begun.target.after(begun.taken, sha256), begun.rows, watch)
     hands.database.transact(lambda s: _note_proof(s, hands, after, proof, is_last=is_last))
 
 
@@ -247,7 +254,7 @@ def _intend(hands: Hands, begun: Begun, intent: Intent) -> None:
             if begun.target.is_keyed:
                 note_leaving(session, part.key, part.rows, now=now)
             else:
-                note_intent(session, part.key, intent.sha256, part.rows, now=now)
+                note_intent(session, part.key, intent.sha256, begun.taken, now=now)
 
     hands.database.transact(work)
     hands.report(f"{begun.word} intended")
@@ -259,7 +266,7 @@ def _note_erased(
     """Keep what the file is now, also beside a trouble (rule 2)."""
     now = hands.clock()
     if done.sha256 is not None and not begun.target.is_keyed:
-        key, rows = begun.parts[0].key, begun.rows
+        key, rows = begun.parts[0].key, begun.taken
         there = read_states(session, [key]).get(key)
         is_noted = there is not None and not there.holes.present(rows).size
         if not (is_noted and there is not None and there.sha256 == done.sha256):
@@ -275,7 +282,9 @@ def _note_erased(
     if done.trouble is not None:
         _stop(session, hands, begun, done.trouble, is_last=is_last)
         return
-    counted = done.erased + done.already + begun.before
+    # Each request counts its own; where rows are missing they are missed by this one.
+    others = begun.taken.size - begun.rows.size
+    counted = int(done.erased + done.already - others) + begun.before
     task = read_task(session, begun.task_id)
     turn(session, task, TaskState.ERASED, TaskChange(found=counted, erased=counted), now)
 

@@ -18,6 +18,7 @@ from sqlmodel import Session
 
 from registry.erasure.lifecycle import (
     AT_WORK,
+    WORKABLE,
     Disposition,
     TaskKind,
     TaskStanding,
@@ -154,6 +155,18 @@ def read_tasks(
     """The tasks of a request, by kind and target."""
     mine = (_task.c.request_id == request_id) & _task.c.kind.in_([kind.value for kind in kinds])
     query = select(*_VIEW).where(mine).order_by(_task.c.kind, _task.c.target)
+    return [_view(tuple(row)) for row in session.execute(query)]
+
+
+def tasks_alike(session: Session, task: TaskView) -> list[TaskView]:
+    """The tasks of other requests about the same thing that may be worked on, by request.
+
+    Cost: in proportion to the tasks that may be.
+    """
+    states = [state.value for state in WORKABLE]
+    same = (_task.c.kind == task.kind.value) & (_task.c.target == task.target)
+    others = (_task.c.request_id != task.request_id) & _task.c.state.in_(states)
+    query = select(*_VIEW).where(same, others).order_by(_task.c.request_id)
     return [_view(tuple(row)) for row in session.execute(query)]
 
 

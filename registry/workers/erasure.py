@@ -65,7 +65,8 @@ def carry_out_erasure(context: TaskContext) -> None:
     def last(session: Session) -> None:
         now = house.clock()
         if files_wait and (is_last or rounds == 1):
-            ask_to_erase_in_files(session, request_id, now=now)
+            together = timedelta(seconds=house.settings.erase_together_seconds)
+            ask_to_erase_in_files(session, request_id, now=now, delay=together)
         if not is_last:
             delay = _delay_after(rounds)
             ask_to_carry_out(session, request_id, now=now, rounds=rounds + 1, delay=delay)

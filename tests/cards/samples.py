@@ -157,6 +157,7 @@ def mixed_facts() -> CardFacts:
     facts = dataset_facts()
     for name, state, note in (
         ("statement.sufficiency", State.NOT_RECORDED, None),
+        ("statement.out_of_scope_use", State.NOT_RECORDED, None),
         ("statement.crawlers", State.NOT_RECORDED, None),
         ("provider.representative", State.NOT_APPLICABLE, "The provider is in the Union."),
         ("rights.conflicts", State.ZERO, None),

@@ -24,7 +24,7 @@ from registry.cards.catalogue import CATALOGUE
 from registry.cards.pages import as_html, as_markdown, as_pdf, attachments
 from registry.cards.questions import load_questions
 from registry.cards.values import CardFacts, State
-from registry.cards.wording import STATE_MEANINGS, state_words
+from registry.cards.wording import STATE_MEANINGS, state_words, supplier_words
 from registry.errors import TemplateError
 from registry.files import shipped
 from registry.render import fill, page_environment
@@ -139,7 +139,7 @@ def test_every_state_and_gap_is_said_in_words(kind: Kind, make: Callable[[Card],
         assert gap.absence in text
         for each in gap.missing:
             assert f"{each.title}: {each.words}" in text
-            assert each.supplied_by.replace("<", "&lt;") in text
+            assert supplier_words(made.facts[each.name], CATALOGUE[each.name]) in text
     for state in STATE_MEANINGS:
         assert state_words(state) in text
     blocked = make(

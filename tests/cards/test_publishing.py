@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -15,11 +16,14 @@ from registry.audit.dsse import read_envelope
 from registry.audit.notes import VerifierKey
 from registry.audit.tables import ENTRY
 from registry.cards import entries, publishing
+from registry.cards.card import Kind
+from registry.cards.desk import find_version
 from registry.cards.json_form import as_json
 from registry.cards.json_reading import card_from
 from registry.cards.revisions import verify_card
 from registry.cards.tables import CardRevision
 from registry.cards.verifying import verify_file
+from registry.catalog.scope import EVERYTHING
 from registry.client.http import HttpClient
 from registry.errors import (
     ConflictError,
@@ -160,9 +164,16 @@ def test_a_published_card_stays_as_it_was_whatever_becomes_of_its_facts(
 ) -> None:
     first = publish(steward)
     path = f"{PATH}/revisions/{first['id']}"
+
+    def page() -> str:
+        return steward.request("GET", path, params={"format": "html"}).text
+
     before = steward.get(path, {"format": "json"})
+    assert "Facts have changed" not in page()
     say(steward)
     after = steward.get(path, {"format": "json"})
+    assert "Facts have changed" in page()
+    assert "As it is." not in page()
     assert (before["revision"]["isOvertaken"], after["revision"]["isOvertaken"]) == (False, True)
     assert {**before, "revision": None} == {**after, "revision": None}
 
@@ -183,6 +194,21 @@ def test_a_question_that_blocks_is_named_with_who_can_close_it(
     assert "registry ai-system set, provider" in refused.value.detail
     assert count(house) == (0, 0)
     assert steward.get(PATH, {**RAW, "kind": "training-summary", "format": "json"})["gaps"]
+
+
+def test_two_at_once_publish_one_revision(steward: HttpClient, house: House) -> None:
+    with house.database.read() as session:
+        version = find_version(session, NAMESPACE, "raw", 2)
+    by = publishing.Publisher("ada", "ada", EVERYTHING)
+    with ThreadPoolExecutor(4) as threads:
+        made = list(
+            threads.map(
+                lambda _: publishing.publish(house.cards, version, Kind.DATASET, by=by), range(4)
+            )
+        )
+    assert {each.revision for each in made} == {1}
+    assert len({each.id for each in made}) == 1
+    assert count(house) == (1, 1)
 
 
 @pytest.mark.parametrize("lost", ["entry", "row"])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 import pytest
+from sqlmodel import Session
 
 from registry.actors.tables import Role
 from registry.audit.notes import VerifierKey
 from registry.audit.tables import ENTRY
 from registry.cards.statements import StatementView, statements_in_force
-from registry.cards.stating import verify_statement
+from registry.cards.stating import NewStatement, Signer, state, verify_statement
 from registry.catalog.lookup import find_dataset
 from registry.client.http import HttpClient
 from registry.errors import (
@@ -130,6 +132,23 @@ def test_what_is_said_of_a_version_stands_before_what_is_said_of_the_dataset(
         ["Elsewhere.", "Of all."],
         ["Elsewhere.", "Of the second."],
     ]
+
+
+def test_what_a_person_says_at_once_stands_once(steward: HttpClient, house: House) -> None:
+    secret = house.keyring.active(Purpose.SIGNING).require_secret()
+
+    def work(text: str) -> None:
+        def write(session: Session) -> None:
+            dataset = find_dataset(session, NAMESPACE, "raw")
+            said = NewStatement("citation", text)
+            state(session, dataset, said, by=Signer("ada", "ada", secret), now=house.clock())
+
+        house.database.transact(write)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, ["One.", "Two.", "One.", "Two."]))
+    (standing,) = held(house)
+    assert standing.text in ("One.", "Two.")
 
 
 def test_a_flag_is_stated_with_yes_or_no(steward: HttpClient, house: House) -> None:

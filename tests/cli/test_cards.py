@@ -36,7 +36,8 @@ def test_a_card_goes_to_stdout_or_to_a_file(run: Run) -> None:
     written = run("card", RAW, "--format", "html", "--output", "card.html")
     assert (written.out, "card.html" in written.err) == ("", True)
     assert Path("card.html").read_text().lower().startswith("<!doctype html>")
-    for wrong in ((RAW, "--format", "pdf"), (), ("raw",), (RAW, "--model", RAW)):
+    both = (RAW, "--gaps", "--publish")
+    for wrong in ((RAW, "--format", "pdf"), (), ("raw",), (RAW, "--model", RAW), both):
         assert run("card", "show", *wrong).code == 2
     refused = run("card", RAW, "--kind", "birthday")
     assert (refused.code, "training-summary" in refused.err) == (1, True)
@@ -59,7 +60,9 @@ def test_a_card_from_its_publication_to_its_proof(run: Run) -> None:
     made = run("card", RAW, "--publish", "--json")
     assert made.code == 0, made.err
     card = made.json["id"]
-    assert run("card", RAW, "--publish", "--json").json["id"] == card
+    again = run("card", RAW, "--publish", "--format", "html", "--output", "card.html", "--json")
+    assert again.json["id"] == card
+    assert made.json["digest"] in Path("card.html").read_text()
     assert "the clock of no system has begun" in run("card", "revision", card).out
     assert run("statement", "add", RAW, "--kind", "citation", "--text", "So.").code == 0
     listed = run("card", "revisions", RAW)

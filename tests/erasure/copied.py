@@ -111,7 +111,7 @@ class Copied:
     def go_on(self) -> None:
         """Do what the queue has, and let the time pass that it waits for."""
         work_off(self.house)
-        finished(self.house, self.clock)
+        finished(self.house, self.clock, rounds=3)
 
     def tasks(self, request_id: str) -> dict[str, dict[str, Any]]:
         """The tasks of a case about files and copies, by the last part of their place."""

@@ -21,6 +21,7 @@ from registry.erasure.connectors.protocol import Connector, Erased, Ordinals, Ta
 from registry.erasure.connectors.trouble import Reason, StoppedError, Trouble
 from registry.erasure.execution import carry_out
 from registry.erasure.in_files import erase_in_files
+from registry.files import shipped
 from registry.ledger.rowmap import NO_PARENT
 from registry.request import House
 from registry.rights.tables import ConsentEvent
@@ -285,9 +286,23 @@ def lake_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path, lake_folder: Path) -> Settings:
-    """As usual, and the lake is a place where the registry may erase."""
-    return replace(settings_on(database_url, tmp_path / "home"), file_roots=(str(lake_folder),))
+def packed() -> str:
+    """What the rules say of rows that several examples were packed into."""
+    return "erase"
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path, lake_folder: Path, packed: str) -> Settings:
+    """As usual, with these rules, and the lake is a place where the registry may erase."""
+    rules = (shipped("policies") / "erasure.yaml").read_text("utf-8")
+    (tmp_path / "policies").mkdir()
+    said = rules.replace("  packed: erase ", f"  packed: {packed} ")
+    (tmp_path / "policies" / "erasure.yaml").write_text(said, "utf-8")
+    return replace(
+        settings_on(database_url, tmp_path / "home"),
+        file_roots=(str(lake_folder),),
+        policies=str(tmp_path / "policies"),
+    )
 
 
 @pytest.fixture
@@ -348,6 +363,49 @@ def test_cases_of_executors(lake: Lake, name: str) -> None:
     assert show(lake.client, lake.request)["state"] == story.outcome
     # Nobody else's consent is touched by what becomes of an example that they share.
     assert _consents(lake.house) == consents == 3
+
+
+#: Under a rule: the reason and rows that are reviewed, what is decided on it, what is left.
+PACKED = [
+    ("erase", None, None, [1]),
+    ("review", "several_subjects", "keep", [0, 1]),
+    ("redact", "packed_span", "keep", [0, 1]),
+    ("redact", "packed_span", "erase", [1]),
+]
+
+
+@pytest.mark.parametrize(("packed", "reason", "decision", "left"), PACKED)
+def test_rows_that_several_were_packed_into_follow_the_rule(
+    lake: Lake, packed: str, reason: str | None, decision: str | None, left: list[int]
+) -> None:
+    """Row 0 of packed is of ann and bob; what cannot be cut out of it is put before a person."""
+    lake.request = filed(lake.client, email("ann"))
+    made = plan(lake.client, lake.request)
+    found = {
+        group["reason"]: batch["examples"]
+        for group in made["review"]
+        for each in group["by_dataset"]
+        for batch in each["batches"]
+        if batch["name"] == "packed"
+    }
+    # Row 1 was made of an example that names two people, whatever the rule.
+    expected = {"several_subjects": 1}
+    if reason is not None:
+        expected[reason] = expected.get(reason, 0) + 1
+    assert found == expected
+    reasons = [group["reason"] for group in made["review"]]
+    said = [
+        {
+            "reason": each,
+            "decision": decision if each == reason and decision else "keep",
+            "why": "ThirdPartyRightsImpaired: it is another's",
+        }
+        for each in reasons
+    ]
+    approved(lake.house, plan(lake.client, lake.request, *said))
+    lake.work()
+    assert lake.left()["packed"] == left
+    assert show(lake.client, lake.request)["state"] == "fulfilled"
 
 
 def _consents(house: House) -> int:

@@ -344,3 +344,89 @@ def test_a_copy_and_a_file_out_of_reach_are_for_people_who_record_what_they_did(
 def record(client: HttpClient, request_id: str, task: Mapping[str, Any], state: str) -> None:
     said = {"state": state, "evidence": "ticket 17"}
     client.post(f"{REQUESTS}/{request_id}/tasks/{task['id']}/record", said)
+
+
+def numbers_of(folder: Path) -> dict[str, int]:
+    """The inode of each file: another one after each writing."""
+    return {path.name: path.stat().st_ino for path in sorted(folder.iterdir())}
+
+
+def test_requests_that_touch_the_same_files_have_them_written_once(lake: Lake) -> None:
+    first, second = lake.begun("ann"), lake.begun("bob")
+    hands, before = lake.house.hands, numbers_of(lake.folder)
+    for each in (first, second):
+        carry_out(hands, each)
+    assert erase_in_files(hands, first)
+    written = numbers_of(lake.folder)
+    assert all(written[name] != number for name, number in before.items())
+    # Both have left; only the one that wrote has said so.
+    assert lake.people() == {"a.parquet": ["cay"], "b.parquet": [], "clean.jsonl": ["cay"]}
+    assert {task["state"] for task in lake.files(first).values()} == {"verified"}
+    assert {task["state"] for task in lake.files(second).values()} == {"pending"}
+    assert erase_in_files(hands, second)
+    assert numbers_of(lake.folder) == written
+    work_off(lake.house)
+    finished(lake.house, lake.clock)
+    certificates = set()
+    for each, of_each in ((first, (2, 1, 3)), (second, (1, 1, 2))):
+        found = [counts(task) for _, task in sorted(lake.files(each).items())]
+        assert found == [("verified", n, n, n, n) for n in of_each]
+        assert show(lake.client, each)["state"] == "fulfilled"
+        certificates.add(certificate_of(lake.house, lake.client, each).facts.number)
+    assert len(certificates) == 2
+
+
+def test_what_is_not_marked_or_kept_by_a_hold_is_not_taken_along(lake: Lake) -> None:
+    first, second, third = (lake.begun(each) for each in ("ann", "bob", "cay"))
+    hands = lake.house.hands
+    for each in (first, second):
+        carry_out(hands, each)
+    # Of bob's rows the first is in a.parquet; of cay nothing is marked yet.
+    hold = held(lake.client, "raw", 5, "a case in court")
+    erase_in_files(hands, first)
+    assert lake.people() == {
+        "a.parquet": ["cay"],
+        "b.parquet": ["bob"],
+        "clean.jsonl": ["cay"],
+    }, hold
+    for each in (second, third):
+        carry_out(hands, each)
+        erase_in_files(hands, each)
+    assert lake.people() == {"a.parquet": [], "b.parquet": ["bob"], "clean.jsonl": []}
+    assert counts(lake.files(second)["b.parquet"])[0] == "withheld"
+
+
+def test_work_on_files_waits_for_others_as_long_as_the_setting_says(lake: Lake) -> None:
+    waiting = replace(lake.house.settings, erase_together_seconds=300)
+    house = replace(lake.house, settings=waiting)
+    before = lake.people()
+    lake.begun("ann")
+    work_off(house)
+    lake.clock.advance(minutes=4)
+    lake.begun("bob")
+    work_off(house)
+    assert lake.people() == before
+    lake.clock.advance(minutes=1)
+    work_off(house)
+    assert lake.people() == {"a.parquet": ["cay"], "b.parquet": [], "clean.jsonl": ["cay"]}
+
+
+@pytest.mark.parametrize("column", ["content", "person"], ids=["right", "another"])
+def test_contents_are_checked_by_their_digests_before_rows_leave_a_file(
+    lake: Lake, column: str
+) -> None:
+    """Where the rows of a file do not lie as the batch says, none of them is touched."""
+    bound = {"namespace": NAMESPACE, "name": "raw", "uri": str(lake.folder), "executor": "files"}
+    lake.client.post("/api/v1/erasure-targets", {**bound, "content_column": column})
+    before = lake.people()
+    request_id = lake.erased("ann")
+    task = lake.files(request_id)["a.parquet"]
+    if column == "content":
+        assert counts(task) == ("verified", 2, 2, 2, 2)
+        assert lake.people()["a.parquet"] == ["bob", "cay"]
+        assert show(lake.client, request_id)["state"] == "fulfilled"
+        return
+    assert task["state"] == "changed_outside"
+    assert task["detail"].startswith("content_differs: ")
+    assert {**lake.people(), "clean.jsonl": []} == {**before, "clean.jsonl": []}
+    assert show(lake.client, request_id)["state"] == "partially_fulfilled"
