@@ -56,7 +56,7 @@ def fill(session: Session, batches: int) -> bytes:
     """Write the catalog; the id of the dataset whose version 1 is read."""
     corpus = dataset_id(NAMESPACE, "corpus")
     names = [f"source-{each}" for each in range(SOURCES)]
-    columns = ("id", "namespace", "name", "created_at", "updated_at")
+    columns: tuple[str, ...] = ("id", "namespace", "name", "created_at", "updated_at")
     rows = [(dataset_id(NAMESPACE, name), NAMESPACE, name, BEGIN, BEGIN) for name in names]
     rows.append((corpus, NAMESPACE, "corpus", BEGIN, BEGIN))
     append_rows(session, table_of(t.Dataset), columns, rows)
@@ -89,7 +89,8 @@ def fill(session: Session, batches: int) -> bytes:
 def _batches(session: Session, some: range, batches: int, is_clean: bool) -> None:
     """Some batches of the sources, or of the corpus that each is cleaned into."""
     chance = random.Random(some.start + is_clean)
-    runs, rows, numbers, bound, sums, reads, maps, inputs = ([] for _ in range(8))
+    made: list[list[tuple[object, ...]]] = [[] for _ in range(8)]
+    runs, rows, numbers, bound, sums, reads, maps, inputs = made
     for each in some:
         source = f"source-{each % SOURCES}"
         name, job = ("corpus", "clean") if is_clean else (source, source)
@@ -112,12 +113,12 @@ def _batches(session: Session, some: range, batches: int, is_clean: bool) -> Non
             maps.append((number, 0, "kept", "none", EXAMPLES, EXAMPLES, 0))
             inputs.append((number, 0, 0, each + 1, 0, EXAMPLES))
     timed = ("created_at", "updated_at", "started_at", "ended_at")
-    columns = ("id", "job_id", "owner_key", "state", "state_key", *timed)
+    columns: tuple[str, ...] = ("id", "job_id", "owner_key", "state", "state_key", *timed)
     append_rows(session, table_of(t.Run), columns, runs)
     append_rows(
         session, table_of(v.BatchNumber), ("number", "dataset_id", "run_id", "name"), numbers
     )
-    said_of = ("origin_kind", "origin_uri", "collected_from", "collected_until")
+    said_of: tuple[str, ...] = ("origin_kind", "origin_uri", "collected_from", "collected_until")
     said_of += ("license", "legal_basis", "purposes", "personal_data")
     columns = ("dataset_id", "run_id", "name", "wins", "number", "effective_at", *said_of)
     append_rows(session, table_of(v.Batch), columns, rows)

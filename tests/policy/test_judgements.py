@@ -171,6 +171,8 @@ def said_again(pipeline: Pipeline) -> None:
     run = pipeline.runs["collect-interests-b1"]
     said = written("interests", "b1", legalBasis="consent", license="LicenseRef-other")
     pipeline.run("collect-interests-b1", run=run, writes=[said])
+    # Its licence is another, so the worker sums it up anew.
+    pipeline.settle()
 
 
 def read_more(pipeline: Pipeline) -> None:
