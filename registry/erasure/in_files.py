@@ -128,9 +128,11 @@ def _begin(
     task = read_task(session, task_id, request_id=request_id)
     if not is_carried_out(case) or task.state not in WORKABLE:
         return None
-    file = next(each for each in plan.document["files"] if name_of_file(each) == task.target)
-    number = int(file["batch"])
-    node = _node(session, number, file)
+    # The batch may have been told of anew with other files before its plan was extended.
+    named = (each for each in plan.document["files"] if name_of_file(each) == task.target)
+    file = next(named, None)
+    number = 0 if file is None else int(file["batch"])
+    node = None if file is None else _node(session, number, file)
     if node is None or node.first is None or node.rows is None:
         wait(session, task, _NO_PLACE, now)
         return None
