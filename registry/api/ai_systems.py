@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from sqlmodel import Session
 
-from registry.cards.systems import (
+from registry.cards.declared.systems import (
     AiSystemView,
     BaseModel,
     kept_until,
@@ -16,7 +16,7 @@ from registry.cards.systems import (
     put_use,
     read_system,
 )
-from registry.cards.tables import UseRole
+from registry.cards.declared.tables import UseRole
 from registry.catalog.lookup import find_dataset
 from registry.errors import InvalidInputError
 from registry.policy.actions import Action

@@ -10,8 +10,8 @@ from registry.actors.accounts import Actor
 from registry.api.bodies import read_body
 from registry.api.cards import Text
 from registry.api.statements import VersionAsked, signer_of, statement_shown
-from registry.cards.importing import LIMIT_BYTES, import_file
-from registry.cards.taking_in import take_in
+from registry.cards.importing.files import LIMIT_BYTES, import_file
+from registry.cards.importing.taking_in import take_in
 from registry.catalog.lookup import find_dataset
 from registry.policy.actions import Action
 from registry.request import CurrentHouse, CurrentRightsEditor, House, see_as

@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from registry.actors.accounts import Actor
 from registry.api.answers import OneLine, RowId, wanted_page
-from registry.cards.statements import (
+from registry.cards.declared.statements import (
     StatementView,
     list_statements,
     read_statement,
     signed_statement,
 )
-from registry.cards.stating import NewStatement, Signer, state, withdraw
+from registry.cards.declared.stating import NewStatement, Signer, state, withdraw
 from registry.catalog.lookup import find_dataset
 from registry.catalog.paging import Cut
 from registry.errors import InvalidInputError

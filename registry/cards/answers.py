@@ -5,7 +5,7 @@ Rules:
    not recorded holds, unless its test says otherwise: what is not known may be so.
 2. Each fact of a question is a cell. A question is a gap while a fact that it needs, or each of
    those of which one suffices, is no answer.
-3. Facts under `summary.` are computed from the others (`registry.cards.training_summary`).
+3. Facts under `summary.` are computed from the others (`registry.cards.summary.rules`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from registry.cards.card import (
     Revision,
     Section,
 )
-from registry.cards.question_forms import Condition, FactTest, Unknown
-from registry.cards.questions import Question, Questions
-from registry.cards.summary_catalogue import kind_of
-from registry.cards.training_summary import compute
+from registry.cards.questions.forms import Condition, FactTest, Unknown
+from registry.cards.questions.reading import Question, Questions
+from registry.cards.questions.summary_names import kind_of
+from registry.cards.summary.rules import compute
 from registry.cards.values import CardFacts, Fact, State, Table
 from registry.cards.wording import words_of
 

@@ -11,15 +11,15 @@ from types import MappingProxyType
 from typing import Final
 
 from registry.audit.checkpoint import read_checkpoint
-from registry.cards.bundle import make_bundle
-from registry.cards.bundle_evidence import read_proofs
-from registry.cards.bundle_proofs import indexes_in
+from registry.cards.bundle.document import make_bundle
+from registry.cards.bundle.evidence import read_proofs
+from registry.cards.bundle.proofs import indexes_in
 from registry.cards.card import Card, Format
-from registry.cards.croissant import croissant_bytes
+from registry.cards.croissant.document import croissant_bytes
 from registry.cards.desk import CardDesk
-from registry.cards.huggingface import as_huggingface
+from registry.cards.huggingface.document import as_huggingface
 from registry.cards.json_form import as_json
-from registry.cards.pages import as_html, as_markdown, as_pdf, attachments
+from registry.cards.pages.documents import as_html, as_markdown, as_pdf, attachments
 from registry.errors import SetupError
 from registry.keys.tables import Purpose
 

@@ -27,7 +27,7 @@ from registry.cards.card import (
     Section,
 )
 from registry.cards.fact_kinds import FactKind, Form
-from registry.cards.summary_catalogue import kind_of
+from registry.cards.questions.summary_names import kind_of
 from registry.cards.values import (
     About,
     CardFacts,

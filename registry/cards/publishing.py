@@ -22,10 +22,13 @@ from registry.audit.dsse import keyid_of, sign_envelope
 from registry.audit.events import EntryKind
 from registry.canonical import canonical_json
 from registry.cards.card import Card, Gap, Kind, Revision
+from registry.cards.declared.entries import write_entry
+from registry.cards.declared.systems import kept_until, systems_of
+from registry.cards.declared.tables import CardRevision
 from registry.cards.desk import CardDesk, Version
-from registry.cards.entries import write_entry
 from registry.cards.json_form import card_document
 from registry.cards.json_reading import fact_from
+from registry.cards.questions.summary_names import kind_of
 from registry.cards.revisions import (
     PAYLOAD_TYPE,
     FactChange,
@@ -38,9 +41,6 @@ from registry.cards.revisions import (
     signed_card,
     standing_digest,
 )
-from registry.cards.summary_catalogue import kind_of
-from registry.cards.systems import kept_until, systems_of
-from registry.cards.tables import CardRevision
 from registry.cards.values import CardFacts
 from registry.cards.wording import words_of
 from registry.catalog.scope import Scope

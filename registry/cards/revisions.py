@@ -26,8 +26,8 @@ from registry.audit.notes import VerifierKey
 from registry.audit.tables import ENTRY
 from registry.canonical import canonical_json, digest_text
 from registry.cards.card import Card, Kind
+from registry.cards.declared.tables import CardRevision
 from registry.cards.json_reading import card_from
-from registry.cards.tables import CardRevision
 from registry.cards.values import CardFacts
 from registry.catalog.scope import visible
 from registry.catalog.tables import Dataset

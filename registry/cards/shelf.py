@@ -26,9 +26,9 @@ from registry.cards.card import Card, Format
 from registry.cards.facts.keeping import GroundKeeper
 from registry.cards.facts.reading import read_facts
 from registry.cards.facts.world import Parts
-from registry.cards.huggingface_words import FILE as VOCABULARY
-from registry.cards.huggingface_words import Vocabulary, load_vocabulary
-from registry.cards.questions import FILES, Questions, load_questions
+from registry.cards.huggingface.vocabulary import FILE as VOCABULARY
+from registry.cards.huggingface.vocabulary import Vocabulary, load_vocabulary
+from registry.cards.questions.reading import FILES, Questions, load_questions
 from registry.cards.values import CardFacts, Table
 from registry.catalog.scope import Scope
 from registry.files import shipped

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from registry.audit.dsse import read_envelope
 from registry.audit.notes import VerifierKey
-from registry.cards import revisions, stating
-from registry.cards.bundle import verify_bundle
+from registry.cards import revisions
+from registry.cards.bundle.document import verify_bundle
+from registry.cards.declared import stating
 from registry.errors import NotVerifiedError
 from registry.moments import rfc3339
 

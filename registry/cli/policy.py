@@ -148,7 +148,7 @@ def try_cases(
     as_json: JsonOption = False,
 ) -> None:
     """Read every policy file and run the cases; exit 1 where one comes out otherwise."""
-    from registry.cards.questions import load_questions
+    from registry.cards.questions.reading import load_questions
     from registry.erasure.rules import load_rules
     from registry.policy.book import folder_of
     from registry.policy.cases import read_cases, run_case

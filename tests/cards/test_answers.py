@@ -10,7 +10,7 @@ import pytest
 from registry.cards.answers import build_card
 from registry.cards.card import AnswerState, Card, Kind
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.questions import load_questions
+from registry.cards.questions.reading import load_questions
 from registry.cards.values import CardFacts, Fact, State, Table
 from registry.cards.wording import state_words
 from tests.cards.samples import dataset_facts, model_facts, with_fact, with_rows, without

@@ -21,7 +21,7 @@ from registry.audit.dsse import read_envelope, sign_envelope
 from registry.audit.merkle import inclusion_proof, leaf_hash, root_hash
 from registry.audit.notes import VerifierKey
 from registry.canonical import canonical_json
-from registry.cards.bundle import (
+from registry.cards.bundle.document import (
     FACTS,
     MANIFEST,
     PAYLOAD_TYPE,
@@ -31,9 +31,9 @@ from registry.cards.bundle import (
     read_members,
     verify_bundle,
 )
-from registry.cards.bundle_evidence import read_proofs
-from registry.cards.bundle_file import LIMIT_MEMBERS, Member, pack, unpack
-from registry.cards.bundle_proofs import Proofs, ProvedEntry, indexes_in
+from registry.cards.bundle.evidence import read_proofs
+from registry.cards.bundle.file import LIMIT_MEMBERS, Member, pack, unpack
+from registry.cards.bundle.proofs import Proofs, ProvedEntry, indexes_in
 from registry.cards.values import CardFacts, Evidence, EvidenceKind
 from registry.errors import InvalidInputError, NotVerifiedError
 from tests.audit.conftest import site as site

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.croissant import as_croissant, croissant_bytes, properties_of
-from registry.cards.croissant_check import check_croissant, require_valid
-from registry.cards.croissant_rai import _SENTENCES
-from registry.cards.croissant_records import data_type
-from registry.cards.croissant_terms import (
+from registry.cards.croissant.check import check_croissant, require_valid
+from registry.cards.croissant.document import as_croissant, croissant_bytes, properties_of
+from registry.cards.croissant.rai import _SENTENCES
+from registry.cards.croissant.records import data_type
+from registry.cards.croissant.terms import (
     CORE_PROPERTIES,
     OWN_PROPERTIES,
     RAI_PROPERTIES,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from registry.cards.croissant_terms import CORE_PROPERTIES, OWN_PROPERTIES, RAI_PROPERTIES
-from registry.cards.huggingface_words import FILE
-from registry.cards.imported import TEXT_LIMIT
-from registry.cards.importing import LIMIT_BYTES
-from registry.cards.importing_croissant import _KINDS as PROPERTIES
-from registry.cards.importing_huggingface import _KINDS as SECTIONS
-from registry.cards.importing_huggingface import FRONT_LIMIT_BYTES
+from registry.cards.croissant.terms import CORE_PROPERTIES, OWN_PROPERTIES, RAI_PROPERTIES
+from registry.cards.huggingface.vocabulary import FILE
+from registry.cards.importing.croissant import _KINDS as PROPERTIES
+from registry.cards.importing.files import LIMIT_BYTES
+from registry.cards.importing.huggingface import _KINDS as SECTIONS
+from registry.cards.importing.huggingface import FRONT_LIMIT_BYTES
+from registry.cards.importing.imported import TEXT_LIMIT
 from registry.cards.known import ROWS_HERE
 from tests.house.tree import ROOT
 

@@ -8,17 +8,17 @@ import pytest
 
 from registry.audit.notes import VerifierKey
 from registry.cards.answers import build_card
-from registry.cards.bundle import make_bundle, verify_bundle
-from registry.cards.bundle_evidence import read_proofs
-from registry.cards.bundle_proofs import indexes_in
+from registry.cards.bundle.document import make_bundle, verify_bundle
+from registry.cards.bundle.evidence import read_proofs
+from registry.cards.bundle.proofs import indexes_in
 from registry.cards.card import Kind
-from registry.cards.croissant import croissant_bytes
-from registry.cards.croissant_check import check_croissant
-from registry.cards.huggingface import as_huggingface
-from registry.cards.huggingface_words import check_front_matter, load_vocabulary
-from registry.cards.importing import import_file
+from registry.cards.croissant.check import check_croissant
+from registry.cards.croissant.document import croissant_bytes
+from registry.cards.huggingface.document import as_huggingface
+from registry.cards.huggingface.vocabulary import check_front_matter, load_vocabulary
+from registry.cards.importing.files import import_file
 from registry.cards.json_form import as_json
-from registry.cards.questions import load_questions
+from registry.cards.questions.reading import load_questions
 from registry.client.http import HttpClient
 from registry.keys.tables import Purpose
 from registry.request import House

@@ -13,11 +13,11 @@ import pytest
 from markdown_it import MarkdownIt
 
 from registry.cards.answers import build_card
-from registry.cards.attachments import as_csv, csv_cell
 from registry.cards.card import Card, Kind, Revision
-from registry.cards.charts import chart_of
-from registry.cards.pages import as_html, as_markdown
-from registry.cards.questions import load_questions
+from registry.cards.pages.attachments import as_csv, csv_cell
+from registry.cards.pages.charts import chart_of
+from registry.cards.pages.documents import as_html, as_markdown
+from registry.cards.questions.reading import load_questions
 from registry.cards.values import CardFacts, Fact, Table, Value
 from registry.render import markdown, visible
 from tests.cards.samples import NOON, dataset_facts

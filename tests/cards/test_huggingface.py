@@ -19,9 +19,9 @@ from markdown_it import MarkdownIt
 
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.fact_kinds import STATEMENTS
-from registry.cards.huggingface import _PARTS, as_huggingface, yaml_text
-from registry.cards.huggingface_front import front_matter
-from registry.cards.huggingface_words import FILE, check_front_matter, load_vocabulary
+from registry.cards.huggingface.document import _PARTS, as_huggingface, yaml_text
+from registry.cards.huggingface.front import front_matter
+from registry.cards.huggingface.vocabulary import FILE, check_front_matter, load_vocabulary
 from registry.cards.values import CardFacts, Fact, State
 from registry.cards.wording import state_words
 from registry.errors import PolicyError

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.cards.croissant import as_croissant, croissant_bytes
+from registry.cards.croissant.document import as_croissant, croissant_bytes
 from registry.cards.fact_kinds import STATEMENT_KINDS, STATEMENTS
-from registry.cards.huggingface import as_huggingface
-from registry.cards.huggingface_words import load_vocabulary
-from registry.cards.imported import TEXT_LIMIT
-from registry.cards.importing import LIMIT_BYTES, Imported, ImportForm, import_file
-from registry.cards.importing_huggingface import FRONT_LIMIT_BYTES
+from registry.cards.huggingface.document import as_huggingface
+from registry.cards.huggingface.vocabulary import load_vocabulary
+from registry.cards.importing.files import LIMIT_BYTES, Imported, ImportForm, import_file
+from registry.cards.importing.huggingface import FRONT_LIMIT_BYTES
+from registry.cards.importing.imported import TEXT_LIMIT
 from registry.cards.values import CardFacts
 from registry.errors import BodyTooLargeError, InvalidInputError
 from tests.cards.extremes import HOSTILE, declared, empty_facts, hostile_facts, told_facts

@@ -32,7 +32,7 @@ from registry.cards.card import (
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.fact_kinds import FactKind, Form
 from registry.cards.json_form import ROWS_HERE, SCHEMA, SCHEMA_FILE, as_json
-from registry.cards.questions import load_questions
+from registry.cards.questions.reading import load_questions
 from registry.cards.values import CardFacts, EvidenceKind, Fact, Grade, State
 from tests.cards.extremes import (
     HOSTILE,

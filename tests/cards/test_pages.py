@@ -18,11 +18,11 @@ from jinja2 import Environment, FileSystemLoader
 from pypdf import PdfReader
 
 from registry.cards.answers import build_card
-from registry.cards.attachments import INLINE_ROWS
 from registry.cards.card import Card, Kind, Revision
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.pages import as_html, as_markdown, as_pdf, attachments
-from registry.cards.questions import load_questions
+from registry.cards.pages.attachments import INLINE_ROWS
+from registry.cards.pages.documents import as_html, as_markdown, as_pdf, attachments
+from registry.cards.questions.reading import load_questions
 from registry.cards.values import CardFacts, State
 from registry.cards.wording import STATE_MEANINGS, state_words, supplier_words
 from registry.errors import TemplateError

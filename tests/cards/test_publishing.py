@@ -15,13 +15,14 @@ from registry.actors.tables import Role
 from registry.audit.dsse import read_envelope
 from registry.audit.notes import VerifierKey
 from registry.audit.tables import ENTRY
-from registry.cards import entries, publishing
+from registry.cards import publishing
 from registry.cards.card import Kind
+from registry.cards.declared import entries
+from registry.cards.declared.tables import CardRevision
 from registry.cards.desk import find_version
 from registry.cards.json_form import as_json
 from registry.cards.json_reading import card_from
 from registry.cards.revisions import verify_card
-from registry.cards.tables import CardRevision
 from registry.cards.verifying import verify_file
 from registry.catalog.scope import EVERYTHING
 from registry.client.http import HttpClient

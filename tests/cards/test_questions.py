@@ -11,8 +11,8 @@ import pytest
 
 from registry.cards.card import Kind, Reading
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.questions import FILES, Questions, asked, load_questions
-from registry.cards.summary_catalogue import BASES, COMPUTED, REFINES, kind_of
+from registry.cards.questions.reading import FILES, Questions, asked, load_questions
+from registry.cards.questions.summary_names import BASES, COMPUTED, REFINES, kind_of
 from registry.errors import PolicyError
 from registry.files import shipped
 

@@ -13,8 +13,8 @@ from sqlmodel import Session
 from registry.actors.tables import Role
 from registry.audit.notes import VerifierKey
 from registry.audit.tables import ENTRY
-from registry.cards.statements import StatementView, statements_in_force
-from registry.cards.stating import NewStatement, Signer, state, verify_statement
+from registry.cards.declared.statements import StatementView, statements_in_force
+from registry.cards.declared.stating import NewStatement, Signer, state, verify_statement
 from registry.catalog.lookup import find_dataset
 from registry.client.http import HttpClient
 from registry.errors import (

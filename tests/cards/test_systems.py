@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from registry.actors.accounts import SYSTEM
 from registry.actors.projects import create_project
 from registry.actors.tables import Role
-from registry.cards.systems import AiSystemView, kept_until, systems_of
-from registry.cards.tables import AiSystem
+from registry.cards.declared.systems import AiSystemView, kept_until, systems_of
+from registry.cards.declared.tables import AiSystem
 from registry.catalog.lookup import find_dataset
 from registry.client.http import HttpClient
 from registry.errors import (

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from registry.actors.tables import Role
-from registry.cards.tables import CardImport, StatementRow
+from registry.cards.declared.tables import CardImport, StatementRow
 from registry.client.http import HttpClient
 from registry.errors import (
     BodyTooLargeError,

@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 
 from registry.cards.card import Revision
-from registry.cards.domains import choose, how_many
-from registry.cards.questions import load_questions
-from registry.cards.size_bands import band_of
-from registry.cards.training_summary import add_months, compute, month, month_key
+from registry.cards.questions.reading import load_questions
+from registry.cards.summary.bands import band_of
+from registry.cards.summary.domains import choose, how_many
+from registry.cards.summary.rules import add_months, compute, month, month_key
 from registry.cards.values import CardFacts, Fact, Grade, State, Table
 from tests.cards.samples import NOON, Row, dataset_facts, with_fact, with_rows, with_value, without
 

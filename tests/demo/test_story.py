@@ -20,7 +20,7 @@ import pytest
 
 from registry.audit.notes import read_keys
 from registry.cards.card import Kind
-from registry.cards.croissant_check import require_valid
+from registry.cards.croissant.check import require_valid
 from registry.cards.verifying import verify_file
 from registry.cli import demo as command
 from registry.cli.main import app

@@ -14,11 +14,15 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from registry.cards.declared.statements import (
+    StatementView,
+    expired_statements,
+    statements_in_force,
+)
 from registry.cards.fact_kinds import STATEMENTS, FactKind, Form
 from registry.cards.facts.making import Basis, basis, known, latest, missing, not_recorded
 from registry.cards.facts.system import system_facts
 from registry.cards.facts.world import Target
-from registry.cards.statements import StatementView, expired_statements, statements_in_force
 from registry.cards.values import Evidence, EvidenceKind, Fact, Grade, State
 from registry.render import day
 

@@ -14,6 +14,7 @@ from datetime import date
 
 from sqlmodel import Session
 
+from registry.cards.declared.systems import AiSystemView, kept_until, systems_of
 from registry.cards.facts.making import (
     Basis,
     basis,
@@ -24,7 +25,6 @@ from registry.cards.facts.making import (
     table,
 )
 from registry.cards.facts.world import Target
-from registry.cards.systems import AiSystemView, kept_until, systems_of
 from registry.cards.values import Evidence, EvidenceKind, Fact, Grade, Scalar, State
 
 _TEXTS: tuple[tuple[str, Callable[[AiSystemView], str | None]], ...] = (

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
-from registry.cards.croissant_terms import (
+from registry.cards.croissant.terms import (
     CROISSANT,
     CROISSANT_1_0,
     MISNAMED,
@@ -22,7 +22,7 @@ from registry.cards.croissant_terms import (
     SCHEMA_ORG,
 )
 from registry.cards.fact_kinds import STATEMENT_KINDS
-from registry.cards.imported import ImportedStatement, Said, joined, require_whole
+from registry.cards.importing.imported import ImportedStatement, Said, joined, require_whole
 from registry.errors import InvalidInputError
 
 _OURS: Final = "reg:statements"

@@ -9,7 +9,7 @@ from sqlmodel import Session
 from registry.audit.reading import PlacedEntry, entries_at
 from registry.audit.signing import latest_checkpoint
 from registry.audit.tree import prove_inclusions
-from registry.cards.bundle_proofs import Proofs, ProvedEntry
+from registry.cards.bundle.proofs import Proofs, ProvedEntry
 
 
 def read_proofs(session: Session, indexes: Sequence[int], *, opened: bool) -> Proofs:

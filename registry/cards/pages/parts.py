@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from registry.cards.attachments import INLINE_ROWS, long_tables
 from registry.cards.card import Answer, Card, Cell, Gap, Kind
-from registry.cards.charts import chart_of, timeline
 from registry.cards.fact_kinds import Form
+from registry.cards.pages.attachments import INLINE_ROWS, long_tables
+from registry.cards.pages.charts import chart_of, timeline
 from registry.cards.values import EVIDENCE_LIMIT, Evidence, Grade, Scalar, State, Table
 from registry.cards.wording import (
     GRADE_MEANINGS,

@@ -1,9 +1,9 @@
 """A card in one file: all its formats, its facts, the proof of its evidence, and a signature. Pure.
 
-The file is a zip (`registry.cards.bundle_file`) of, in this order: `statement.dsse.json`, a DSSE
+The file is a zip (`registry.cards.bundle.file`) of, in this order: `statement.dsse.json`, a DSSE
 envelope over an in-toto Statement v1; `manifest.json`, which names every member after it with its
 size and SHA-256; `facts.json`, the facts as canonical JSON, whose digest is the card's;
-`evidence/proofs.json` (`registry.cards.bundle_proofs`); then what the caller gives, by name.
+`evidence/proofs.json` (`registry.cards.bundle.proofs`); then what the caller gives, by name.
 
 Rules:
 1. The signature covers the manifest, and the manifest everything else.
@@ -24,8 +24,8 @@ from typing import Any, Final
 from registry.audit.dsse import open_envelope, sign_envelope
 from registry.audit.notes import VerifierKey
 from registry.canonical import canonical_json, digest_text, parse_digest
-from registry.cards.bundle_file import Member, pack, refused, unpack
-from registry.cards.bundle_proofs import (
+from registry.cards.bundle.file import Member, pack, refused, unpack
+from registry.cards.bundle.proofs import (
     Proofs,
     Proved,
     check_proofs,

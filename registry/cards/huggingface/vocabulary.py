@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from registry.cards.croissant_check import Finding
+from registry.cards.croissant.check import Finding
 from registry.policy.policy_set import policy_path
 from registry.policy.yaml_file import read_form, refuse
 

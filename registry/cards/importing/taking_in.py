@@ -3,7 +3,7 @@
 Rules:
 1. What a file says becomes statements of whoever imports it, with the file's digest beside each: a
    text without an author is nobody's word. Their own word on the same is superseded, and another
-   person's stands beside it, as with any statement (`registry.cards.stating`).
+   person's stands beside it, as with any statement (`registry.cards.declared.stating`).
 2. A text that holds an identifier of a person is left out, and that is told; so is a value of the
    rest. Nothing of them is kept, nor told.
 3. Everything is one transaction. The same file of the same version is taken in once.
@@ -20,13 +20,13 @@ from sqlalchemy import update
 from sqlmodel import Session
 
 from registry.audit.events import EntryKind
-from registry.cards.entries import write_entry
-from registry.cards.impersonal import require_impersonal
-from registry.cards.imported import ImportedStatement
-from registry.cards.importing import Imported
-from registry.cards.statements import StatementView
-from registry.cards.stating import NewStatement, Signer, state
-from registry.cards.tables import CardImport
+from registry.cards.declared.entries import write_entry
+from registry.cards.declared.impersonal import require_impersonal
+from registry.cards.declared.statements import StatementView
+from registry.cards.declared.stating import NewStatement, Signer, state
+from registry.cards.declared.tables import CardImport
+from registry.cards.importing.files import Imported
+from registry.cards.importing.imported import ImportedStatement
 from registry.catalog.lookup import Named
 from registry.errors import InvalidInputError
 from registry.ids import named_id, uuid_text

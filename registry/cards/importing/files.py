@@ -20,9 +20,9 @@ from typing import Final
 
 from registry.canonical import digest_text
 from registry.cards.fact_kinds import STATEMENT_KINDS
-from registry.cards.imported import ImportedStatement
-from registry.cards.importing_croissant import read_croissant
-from registry.cards.importing_huggingface import read_huggingface
+from registry.cards.importing.croissant import read_croissant
+from registry.cards.importing.huggingface import read_huggingface
+from registry.cards.importing.imported import ImportedStatement
 from registry.errors import BodyTooLargeError, InvalidInputError
 
 LIMIT_BYTES: Final = 4 * 2**20

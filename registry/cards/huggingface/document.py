@@ -1,7 +1,7 @@
 """A version as a dataset card of the Hugging Face Hub: front matter, and the template's sections.
 
 Rules (huggingface_hub's datasetcard_template.md):
-1. The front matter is `registry.cards.huggingface_front`, written by a YAML emitter; characters
+1. The front matter is `registry.cards.huggingface.front`, written by a YAML emitter; characters
    that nobody sees are escapes in it.
 2. Each section has the facts that answer it, in words: a value, or why there is none. None is left
    blank, and none says *more information needed* without saying who has it.
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.huggingface_front import front_matter
-from registry.cards.huggingface_words import Vocabulary
+from registry.cards.huggingface.front import front_matter
+from registry.cards.huggingface.vocabulary import Vocabulary
 from registry.cards.known import fact_of
 from registry.cards.values import CardFacts, Fact, State, Table
 from registry.cards.wording import cell_words, column_words, state_words, words_of

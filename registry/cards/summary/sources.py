@@ -1,6 +1,6 @@
 """Sources by the categories of the Commission's template, 2.1 to 2.6. Pure.
 
-Rules (`registry.cards.training_summary`, 1 to 3):
+Rules (`registry.cards.summary.rules`, 1 to 3):
 1. All of a dataset stands in the category that most of its examples have; at a draw in the first
    of the template. Its synthetic rows stand under synthetic data.
 2. A kind of origin that no category names is not known, and so is a source without a kind.
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from registry.cards.fact_kinds import NOT_RECORDED
-from registry.cards.question_forms import CategoryForm
-from registry.cards.summary_catalogue import COMPUTED
+from registry.cards.questions.forms import CategoryForm
+from registry.cards.questions.summary_names import COMPUTED
 from registry.cards.tables_read import number, records
 from registry.cards.values import CardFacts, Fact, Scalar, State, Table, Value
 

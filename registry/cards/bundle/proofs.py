@@ -21,7 +21,7 @@ from registry.audit.documents import leaf_data
 from registry.audit.merkle import HASH_BYTES, leaf_hash, verify_inclusion
 from registry.audit.notes import VerifierKey
 from registry.canonical import canonical_json
-from registry.cards.bundle_file import refused
+from registry.cards.bundle.file import refused
 from registry.cards.values import CardFacts
 from registry.errors import InvalidInputError, NotVerifiedError
 

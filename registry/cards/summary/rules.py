@@ -20,12 +20,12 @@ from datetime import date, datetime
 from typing import TypeAlias
 
 from registry.cards.card import Revision
-from registry.cards.domains import top_domains
 from registry.cards.fact_kinds import NOT_RECORDED
-from registry.cards.question_forms import TemplateForm
-from registry.cards.size_bands import size_bands
-from registry.cards.summary_catalogue import BASES, COMPUTED, REFINES, kind_of
-from registry.cards.summary_sources import Sources, read_sources
+from registry.cards.questions.forms import TemplateForm
+from registry.cards.questions.summary_names import BASES, COMPUTED, REFINES, kind_of
+from registry.cards.summary.bands import size_bands
+from registry.cards.summary.domains import top_domains
+from registry.cards.summary.sources import Sources, read_sources
 from registry.cards.tables_read import column, records
 from registry.cards.values import CardFacts, Fact, Grade, State, Table, Value, evidence_of
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from registry.cards.fact_kinds import NOT_RECORDED
-from registry.cards.question_forms import BandForm, SizeUnit
-from registry.cards.summary_catalogue import COMPUTED
+from registry.cards.questions.forms import BandForm, SizeUnit
+from registry.cards.questions.summary_names import COMPUTED
 from registry.cards.tables_read import number, records
 from registry.cards.values import Fact, Scalar, State, Table
 

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from registry.cards.fact_kinds import NOT_RECORDED
-from registry.cards.question_forms import TemplateForm
-from registry.cards.summary_catalogue import COMPUTED
+from registry.cards.questions.forms import TemplateForm
+from registry.cards.questions.summary_names import COMPUTED
 from registry.cards.tables_read import number, records
 from registry.cards.values import Fact, State, Table
 

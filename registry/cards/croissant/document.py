@@ -1,6 +1,6 @@
 """A version as a Croissant 1.1 file with RAI and provenance, written straight from facts. Pure.
 
-Rules (Croissant 1.1; Croissant RAI 1.0; `registry.cards.croissant_terms`):
+Rules (Croissant 1.1; Croissant RAI 1.0; `registry.cards.croissant.terms`):
 1. Everything in it is a fact of the version. A property for which there is none is left out, and
    `reg:gaps` names each fact that is missing, why, what supplies it, and the properties it feeds.
 2. What people stated stands in the properties of RAI for every reader, and once more under
@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.croissant_provenance import cut_tables, provenance_of, renamed
-from registry.cards.croissant_rai import rai_properties
-from registry.cards.croissant_records import distribution_of, record_sets_of
-from registry.cards.croissant_terms import (
+from registry.cards.croissant.provenance import cut_tables, provenance_of, renamed
+from registry.cards.croissant.rai import rai_properties
+from registry.cards.croissant.records import distribution_of, record_sets_of
+from registry.cards.croissant.terms import (
     CONTEXT,
     CORE_PROPERTIES,
     CROISSANT,
@@ -27,7 +27,7 @@ from registry.cards.croissant_terms import (
     RAI_PROPERTIES,
     REQUIRED,
 )
-from registry.cards.croissant_terms_of_use import licenses_of, usage_of
+from registry.cards.croissant.usage import licenses_of, usage_of
 from registry.cards.fact_kinds import NOT_RECORDED, STATEMENTS, FactKind
 from registry.cards.known import (
     cell_text,

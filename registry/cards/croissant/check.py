@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from registry.cards.croissant_terms import (
+from registry.cards.croissant.terms import (
     CROISSANT,
     CROISSANT_1_0,
     MISNAMED,

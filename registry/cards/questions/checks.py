@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 
 from registry.cards.card import Kind
 from registry.cards.fact_kinds import Form
-from registry.cards.question_forms import Asking, FactTest, FieldForm, SheetForm, TemplateForm
-from registry.cards.summary_catalogue import kind_of
+from registry.cards.questions.forms import Asking, FactTest, FieldForm, SheetForm, TemplateForm
+from registry.cards.questions.summary_names import kind_of
 from registry.errors import PolicyError
 from registry.policy.yaml_file import refuse
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from registry.cards.attachments import Attachment
-from registry.cards.attachments import attachments as _attachments
 from registry.cards.card import Card
-from registry.cards.page_parts import CardPage, page_of
+from registry.cards.pages.attachments import Attachment
+from registry.cards.pages.attachments import attachments as _attachments
+from registry.cards.pages.parts import CardPage, page_of
 from registry.files import shipped
 from registry.moments import rfc3339
 from registry.render import (

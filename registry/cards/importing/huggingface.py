@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from registry.cards.fact_kinds import STATEMENT_KINDS
-from registry.cards.imported import ImportedStatement, Said, joined, require_whole
+from registry.cards.importing.imported import ImportedStatement, Said, joined, require_whole
 from registry.errors import InvalidInputError, PolicyError
 from registry.rights.policy_file import Node, parse_policy
 

@@ -23,9 +23,9 @@ from sqlmodel import Session
 
 from registry.audit.events import EntryKind
 from registry.audit.tables import ENTRY
-from registry.cards.entries import write_entry
-from registry.cards.impersonal import require_impersonal
-from registry.cards.tables import AiSystem, AiSystemUse, SizeClass, UseRole
+from registry.cards.declared.entries import write_entry
+from registry.cards.declared.impersonal import require_impersonal
+from registry.cards.declared.tables import AiSystem, AiSystemUse, SizeClass, UseRole
 from registry.catalog.lookup import Named, datasets_named, version_exists
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
 from registry.storage.columns import insert_unless_there, table_of

@@ -26,17 +26,17 @@ from registry.audit.dsse import open_envelope, sign_envelope
 from registry.audit.events import EntryKind
 from registry.audit.notes import VerifierKey
 from registry.canonical import canonical_json, digest_text, parse_digest
-from registry.cards.entries import write_entry
-from registry.cards.fact_kinds import STATEMENTS, Form
-from registry.cards.impersonal import require_impersonal
-from registry.cards.statements import (
+from registry.cards.declared.entries import write_entry
+from registry.cards.declared.impersonal import require_impersonal
+from registry.cards.declared.statements import (
     StatementView,
     Subject,
     open_statements,
     read_statement,
     require_kind,
 )
-from registry.cards.tables import StatementRow
+from registry.cards.declared.tables import StatementRow
+from registry.cards.fact_kinds import STATEMENTS, Form
 from registry.catalog.lookup import Named, version_exists
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
 from registry.ids import fresh_id

@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from registry.cards.croissant_terms_of_use import spdx_address
+from registry.cards.croissant.usage import spdx_address
 from registry.cards.fact_kinds import NOT_RECORDED, STATEMENTS
-from registry.cards.huggingface_words import Vocabulary, is_split_name
+from registry.cards.huggingface.vocabulary import Vocabulary, is_split_name
 from registry.cards.known import (
     Row,
     cell_count,

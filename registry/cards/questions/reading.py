@@ -17,8 +17,8 @@ from pathlib import Path
 
 from registry.cards.card import Clause, FieldKind, Kind, Reading
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.question_checks import check_sheet, check_sheets
-from registry.cards.question_forms import (
+from registry.cards.questions.checks import check_sheet, check_sheets
+from registry.cards.questions.forms import (
     Asking,
     Condition,
     FactTest,
@@ -28,7 +28,7 @@ from registry.cards.question_forms import (
     SheetForm,
     TemplateForm,
 )
-from registry.cards.summary_catalogue import rests_on
+from registry.cards.questions.summary_names import rests_on
 from registry.policy.policy_set import policy_path
 from registry.policy.yaml_file import read_form
 

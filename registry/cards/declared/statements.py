@@ -1,6 +1,6 @@
 """Reads statements: what only a person can say of a dataset, and what of it holds.
 
-Rules (DESIGN §1.8; how they are made: `registry.cards.stating`):
+Rules (DESIGN §1.8; how they are made: `registry.cards.declared.stating`):
 1. A statement is in force until it expires, or another one names it as superseded or withdrawn.
 2. Several of one kind in force are by different people: whoever shows them shows all.
 3. What is said of a version stands before what is said of its dataset.
@@ -19,8 +19,8 @@ from sqlmodel import Session
 from registry.actors.tables import Account
 from registry.audit.dsse import read_envelope
 from registry.audit.tables import ENTRY
+from registry.cards.declared.tables import StatementRow
 from registry.cards.fact_kinds import STATEMENT_KINDS
-from registry.cards.tables import StatementRow
 from registry.catalog.paging import Cut, Page, cursor_moment, decode_cursor, page_of
 from registry.catalog.scope import visible
 from registry.catalog.tables import Dataset

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from registry.cards.catalogue import CATALOGUE
-from registry.cards.croissant_terms import RAI_PROPERTIES, Property
+from registry.cards.croissant.terms import RAI_PROPERTIES, Property
 from registry.cards.fact_kinds import NOT_RECORDED, Form
 from registry.cards.known import fact_of, moment_text, rows_of, said, text_of, value_of
 from registry.cards.values import CardFacts, State, Table
