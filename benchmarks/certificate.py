@@ -17,9 +17,9 @@ from registry.audit.journal import Entry, append_entries
 from registry.audit.notes import VerifierKey
 from registry.audit.signing import current_origin
 from registry.clock import system_clock
-from registry.erasure.certificate import entry_facts, issue, verify
-from registry.erasure.certificate_facts import Issuer
-from registry.erasure.certificate_pages import as_html, as_pdf, page_of
+from registry.erasure.certificate.document import entry_facts, issue, verify
+from registry.erasure.certificate.facts import Issuer
+from registry.erasure.certificate.pages import as_html, as_pdf, page_of
 from registry.keys.tables import Purpose
 from tests.erasure.certified import FILE, OWN, PARTLY, proof_in
 

@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 from benchmarks.closure import BATCHES, Bench, opened, timed
-from registry.erasure.plan import make_plan
+from registry.erasure.plan.document import make_plan
 from registry.erasure.rules import load_rules
-from registry.erasure.scope import find_scope
-from registry.erasure.sets import size
+from registry.erasure.scope.found import find_scope
+from registry.erasure.scope.sets import size
 from registry.keys.identifiers import Scheme
 from registry.keys.subjects import live_subject_keys
 from registry.workers.loop import Workers

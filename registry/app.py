@@ -37,7 +37,7 @@ from registry.audit.sequencer import AuditLog
 from registry.cards.shelf import CardShelf
 from registry.clock import Clock, system_clock
 from registry.durations import parse_duration
-from registry.erasure.request_rules import RequestShelf
+from registry.erasure.case.request_rules import RequestShelf
 from registry.erasure.subject_holders import erasure_subject_keys
 from registry.errors import StorageUnavailableError
 from registry.files import shipped

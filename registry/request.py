@@ -35,11 +35,11 @@ from registry.cards.desk import CardDesk
 from registry.cards.shelf import CardShelf
 from registry.catalog.scope import Scope, confine
 from registry.clock import Clock
+from registry.erasure.case.post import Desk
+from registry.erasure.case.request_rules import RequestShelf
+from registry.erasure.case.writing import writer
 from registry.erasure.connectors.opening import connectors_of
-from registry.erasure.hands import Hands
-from registry.erasure.post import Desk
-from registry.erasure.request_rules import RequestShelf
-from registry.erasure.writing import writer
+from registry.erasure.execution.hands import Hands
 from registry.errors import (
     ForbiddenError,
     ForgedRequestError,

@@ -10,14 +10,14 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from registry.actors.tables import Project
-from registry.erasure.approve import PlanView, read_plan
-from registry.erasure.cases import Case
-from registry.erasure.identity import deadline_of
+from registry.erasure.case.approve import PlanView, read_plan
+from registry.erasure.case.cases import Case
+from registry.erasure.case.identity import deadline_of
+from registry.erasure.case.post import list_letters
+from registry.erasure.case.reading import Standing, certificates_of, tasks_of
+from registry.erasure.case.timeline import Step, read_steps
 from registry.erasure.lifecycle import Regime
-from registry.erasure.post import list_letters
-from registry.erasure.reading import Standing, certificates_of, tasks_of
 from registry.erasure.tasks import TaskView
-from registry.erasure.timeline import Step, read_steps
 from registry.storage.columns import table_of
 from registry.wire.erasure import (
     CertificateShown,

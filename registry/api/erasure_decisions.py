@@ -17,10 +17,15 @@ from registry.actors.accounts import Actor
 from registry.api import erasure_answers as answers
 from registry.api.answers import RowId
 from registry.api.erasure_steps import worked
-from registry.erasure.approve import approve_plan, cancel_request, deny_request, extend_deadline
-from registry.erasure.cases import Case, read_case
-from registry.erasure.concluding import certify_denial, issuer_of
-from registry.erasure.intake import day_of
+from registry.erasure.case.approve import (
+    approve_plan,
+    cancel_request,
+    deny_request,
+    extend_deadline,
+)
+from registry.erasure.case.cases import Case, read_case
+from registry.erasure.case.intake import day_of
+from registry.erasure.outcome.concluding import certify_denial, issuer_of
 from registry.errors import RegistryError
 from registry.policy.actions import Action
 from registry.request import (

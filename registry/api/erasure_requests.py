@@ -20,14 +20,14 @@ from registry.api import erasure_answers as answers
 from registry.api.answers import OneLine, RowId, wanted_page
 from registry.api.erasure_steps import worked
 from registry.catalog.paging import Cut
-from registry.erasure.cases import read_case
-from registry.erasure.identity import ask_information, take_answer, verify_identity
-from registry.erasure.intake import Filing, day_of, file_request
+from registry.erasure.case.cases import read_case
+from registry.erasure.case.identity import ask_information, take_answer, verify_identity
+from registry.erasure.case.intake import Filing, day_of, file_request
+from registry.erasure.case.post import read_letters
+from registry.erasure.case.reading import Filter, list_cases, standing
+from registry.erasure.case.shred import scrub_keys, shred_request
+from registry.erasure.execution.replay import mirror_destroyed_keys, signer_of
 from registry.erasure.lifecycle import Identity, Regime, RequestState, Right
-from registry.erasure.post import read_letters
-from registry.erasure.reading import Filter, list_cases, standing
-from registry.erasure.replay import mirror_destroyed_keys, signer_of
-from registry.erasure.shred import scrub_keys, shred_request
 from registry.policy.actions import Action
 from registry.request import (
     CasesSession,

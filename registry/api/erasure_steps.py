@@ -8,8 +8,8 @@ from sqlmodel import Session
 
 from registry.actors.accounts import Actor
 from registry.api import erasure_answers as answers
-from registry.erasure.cases import Case
-from registry.erasure.intake import day_of
+from registry.erasure.case.cases import Case
+from registry.erasure.case.intake import day_of
 from registry.policy.actions import Action
 from registry.request import House, see_as
 from registry.wire.erasure import RequestDetail

@@ -22,25 +22,25 @@ from registry.api.answers import RowId
 from registry.api.bodies import read_body
 from registry.api.erasure_steps import worked
 from registry.audit.events import EntryKind
-from registry.erasure.approve import PlanView
-from registry.erasure.cases import Case, read_case, require_open
-from registry.erasure.certifying import sealed_certificate
+from registry.erasure.case.approve import PlanView
+from registry.erasure.case.cases import Case, read_case, require_open
+from registry.erasure.case.identifiers import open_identifiers, reject_identifiers
+from registry.erasure.case.in_queue import ask_to_conclude
+from registry.erasure.case.intake import day_of
+from registry.erasure.case.timeline import add_step
 from registry.erasure.connectors.notices import LONGEST_BYTES
-from registry.erasure.deciding import Decision
-from registry.erasure.execution import begin
-from registry.erasure.explaining import explain_example
-from registry.erasure.hands import read_planned
-from registry.erasure.identifiers import open_identifiers, reject_identifiers
-from registry.erasure.in_backups import known_backups
-from registry.erasure.in_queue import ask_to_conclude
-from registry.erasure.in_systems import Message, take_answer
-from registry.erasure.intake import day_of
+from registry.erasure.execution.carrying_out import begin
+from registry.erasure.execution.hands import read_planned
+from registry.erasure.execution.in_backups import known_backups
+from registry.erasure.execution.in_systems import Message, take_answer
+from registry.erasure.execution.notices import acknowledge, make_notice, notice_text
 from registry.erasure.lifecycle import TaskState
-from registry.erasure.members import ranges_of, read_erase_set
-from registry.erasure.notices import acknowledge, make_notice, notice_text
-from registry.erasure.planning import plan_case
+from registry.erasure.outcome.certifying import sealed_certificate
+from registry.erasure.plan.deciding import Decision
+from registry.erasure.plan.explaining import explain_example
+from registry.erasure.plan.members import ranges_of, read_erase_set
+from registry.erasure.plan.planning import plan_case
 from registry.erasure.tasks import TaskView, dispose_model, read_task, record_work
-from registry.erasure.timeline import add_step
 from registry.policy.actions import Action
 from registry.request import (
     CasesSession,

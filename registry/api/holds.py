@@ -14,7 +14,7 @@ from registry.actors.accounts import Actor
 from registry.api.answers import RowId, wanted_page
 from registry.catalog.lookup import Named, datasets_named
 from registry.catalog.paging import Cut
-from registry.erasure.in_queue import ask_to_resume
+from registry.erasure.case.in_queue import ask_to_resume
 from registry.policy.actions import Action
 from registry.request import (
     CurrentActor,

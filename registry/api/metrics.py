@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from registry.erasure.reading import standing
+from registry.erasure.case.reading import standing
 from registry.lineage.tables import EventState, LineageEvent
 from registry.request import Gauge
 from registry.storage.columns import table_of

@@ -12,8 +12,7 @@ from registry.catalog.lookup import find_dataset
 from registry.catalog.paging import Cut
 from registry.erasure.connectors.opening import connectors_of
 from registry.erasure.connectors.protocol import Executor
-from registry.erasure.file_states import copy_target
-from registry.erasure.targets import (
+from registry.erasure.targets.bindings import (
     NewTarget,
     TargetView,
     add_target,
@@ -21,6 +20,7 @@ from registry.erasure.targets import (
     list_targets,
     read_target,
 )
+from registry.erasure.targets.file_states import copy_target
 from registry.errors import InvalidInputError
 from registry.policy.actions import Action
 from registry.request import CurrentDataOwner, CurrentHouse, reading_for, see_as

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from registry.actors.bindings import account_id_of, project_id_of
 from registry.api import erasure_answers as answers
 from registry.api.bodies import read_body
-from registry.erasure.intake import Filing, file_request
+from registry.erasure.case.intake import Filing, file_request
 from registry.erasure.lifecycle import Identity, Regime, Right
 from registry.errors import InvalidInputError, NotFoundError, SettingsError, UnauthenticatedError
 from registry.policy.actions import Action

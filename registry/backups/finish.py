@@ -28,8 +28,8 @@ from registry.backups.archive import damaged, each_member
 from registry.backups.ledger_copy import INDEX, OBJECTS, IndexWriter, clear_index, put_object
 from registry.backups.restore import Plan
 from registry.clock import Clock
-from registry.erasure.records import ErasureRecord, KeyEnd
-from registry.erasure.replay import Doors, read_key_ends, replay
+from registry.erasure.execution.records import ErasureRecord, KeyEnd
+from registry.erasure.execution.replay import Doors, read_key_ends, replay
 from registry.errors import ConflictError
 from registry.keys.destruction import DestroyedKey, replay_destroyed
 from registry.keys.keyring import Keyring

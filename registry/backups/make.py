@@ -29,8 +29,8 @@ from registry.backups.ledger_copy import copy_index, copy_objects
 from registry.backups.recorded import NewBackup
 from registry.backups.rows import read_parts, read_table, snapshot, table_names
 from registry.clock import Clock
-from registry.erasure.records import sign_payload
-from registry.erasure.replay import begin_list, mirror_destroyed_keys, signer_of
+from registry.erasure.execution.records import sign_payload
+from registry.erasure.execution.replay import begin_list, mirror_destroyed_keys, signer_of
 from registry.ids import fresh_id
 from registry.keys.keyring import Keyring
 from registry.keys.tables import KEY_VERSION, RECORD_KEY

@@ -41,8 +41,8 @@ from registry.backups.key_file import (
 from registry.backups.make import CATALOG, MANIFEST_KIND, RECORD_KEYS
 from registry.backups.rows import count_on, defer_references, read_table, table_names, write_part
 from registry.canonical import digest_text
-from registry.erasure.records import ErasureRecord, newer_than, open_payload
-from registry.erasure.replay import check_list, read_records
+from registry.erasure.execution.records import ErasureRecord, newer_than, open_payload
+from registry.erasure.execution.replay import check_list, read_records
 from registry.errors import ConflictError, MasterKeyError, SchemaOutdatedError
 from registry.ids import fresh_id
 from registry.keys.master import MasterKey

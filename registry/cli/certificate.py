@@ -16,8 +16,8 @@ from registry.errors import InvalidInputError
 if TYPE_CHECKING:
     from registry.audit.checkpoint import Checkpoint
     from registry.audit.notes import VerifierKey
-    from registry.erasure.certificate import Certificate
-    from registry.erasure.certificate_pages import CertificatePage
+    from registry.erasure.certificate.document import Certificate
+    from registry.erasure.certificate.pages import CertificatePage
 
 group = typer.Typer(
     name="certificate", help="Verify and show certificates of erasure.", no_args_is_help=True
@@ -50,8 +50,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Verify a certificate with a public key and nothing else. Exit 1 where it fails."""
-    from registry.erasure import certificate as certificates
-    from registry.erasure.certificate_pages import as_text, page_of
+    from registry.erasure.certificate import document as certificates
+    from registry.erasure.certificate.pages import as_text, page_of
 
     if growth is not None and checkpoint is None:
         raise typer.BadParameter("It goes with --checkpoint.", param_hint="--growth")
@@ -85,8 +85,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a certificate as text, page or PDF; verified first, where a key is given."""
-    from registry.erasure import certificate as certificates
-    from registry.erasure.certificate_pages import page_of
+    from registry.erasure.certificate import document as certificates
+    from registry.erasure.certificate.pages import page_of
 
     if format_ is Format.PDF and output is None:
         raise typer.BadParameter("PDF is written to a file.", param_hint="--output")
@@ -110,7 +110,7 @@ def show(
 
 
 def _made(page: CertificatePage, format_: Format) -> bytes:
-    from registry.erasure.certificate_pages import as_html, as_pdf, as_text
+    from registry.erasure.certificate.pages import as_html, as_pdf, as_text
 
     match format_:
         case Format.TEXT:
@@ -122,7 +122,7 @@ def _made(page: CertificatePage, format_: Format) -> bytes:
 
 
 def _facts(found: Certificate, *, verified: bool) -> dict[str, Any]:
-    from registry.erasure.certificate_facts import to_json
+    from registry.erasure.certificate.facts import to_json
 
     return {
         "verified": verified,

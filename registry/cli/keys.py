@@ -92,7 +92,7 @@ def destroy(
     as_json: JsonOption = False,
 ) -> None:
     """Destroy old versions of a key for good, once nothing is held under them."""
-    from registry.erasure.replay import mirror_destroyed_keys, signer_of
+    from registry.erasure.execution.replay import mirror_destroyed_keys, signer_of
     from registry.keys.tables import Purpose
 
     chosen = Purpose(purpose.value)

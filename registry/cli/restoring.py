@@ -11,7 +11,7 @@ from registry.settings import Settings
 
 if TYPE_CHECKING:
     from registry.backups.finish import Restored
-    from registry.erasure.replay import Doors
+    from registry.erasure.execution.replay import Doors
     from registry.keys.master import MasterKey
     from registry.request import House
     from registry.storage.objects import Objects
@@ -36,7 +36,7 @@ def restore_into(
     from registry.backups.finish import Target, finish
     from registry.backups.restore import begin, prepare
     from registry.clock import system_clock
-    from registry.erasure.again import doors_of
+    from registry.erasure.execution.again import doors_of
     from registry.storage.database import Database
     from registry.storage.objects import Objects
 
@@ -65,7 +65,7 @@ def list_of(settings: Settings, given: str | None, *, nothing_since: bool) -> Ob
     Raises SetupError where nobody said, NotFoundError for a folder that is not there.
     """
     from registry.app import ledger_place
-    from registry.erasure.replay import has_list
+    from registry.erasure.execution.replay import has_list
     from registry.storage.objects import Objects, local_folder, options_for
 
     if nothing_since:

@@ -26,7 +26,7 @@ from registry.demo.proof import EventProof, prove_model
 from registry.demo.questions import OneExample, ask_example, ask_sample, wait_until_bound
 from registry.demo.server import served
 from registry.demo.standard_library import installed_library
-from registry.erasure.certificate import verify
+from registry.erasure.certificate.document import verify
 from registry.errors import ConflictError, SetupError
 from registry.keys.listing import list_keys
 from registry.settings import Settings

@@ -16,11 +16,11 @@ from functools import partial
 from sqlmodel import Session
 
 from registry.actors.accounts import SYSTEM
-from registry.erasure.cases import Case
-from registry.erasure.intake import day_of
-from registry.erasure.reading import due_cases
-from registry.erasure.replay import mirror_destroyed_keys, signer_of
-from registry.erasure.shred import due_to_shred, scrub_keys, shred_request
+from registry.erasure.case.cases import Case
+from registry.erasure.case.intake import day_of
+from registry.erasure.case.reading import due_cases
+from registry.erasure.case.shred import due_to_shred, scrub_keys, shred_request
+from registry.erasure.execution.replay import mirror_destroyed_keys, signer_of
 from registry.errors import UnavailableError
 from registry.policy.alerting import put_alerts
 from registry.rights.violations import Breach, raise_violation

@@ -20,25 +20,25 @@ from datetime import timedelta
 from sqlmodel import Session
 
 from registry.actors.accounts import SYSTEM
-from registry.erasure.approve import read_begun
-from registry.erasure.cases import read_case
-from registry.erasure.certifying import list_certificates, seal_certificate
-from registry.erasure.concluding import conclude
-from registry.erasure.execution import ROUNDS, begin, carry_out
-from registry.erasure.in_backups import end_backups, known_backups
-from registry.erasure.in_contents import has_contents, scan_contents
-from registry.erasure.in_files import erase_in_files, has_files
-from registry.erasure.in_queue import (
+from registry.erasure.case.approve import read_begun
+from registry.erasure.case.cases import read_case
+from registry.erasure.case.in_queue import (
     ask_to_carry_out,
     ask_to_conclude,
     ask_to_erase_in_files,
     ask_to_scan,
 )
-from registry.erasure.intake import day_of
-from registry.erasure.keepsake import forget_names
+from registry.erasure.case.intake import day_of
+from registry.erasure.execution.carrying_out import ROUNDS, begin, carry_out
+from registry.erasure.execution.in_backups import end_backups, known_backups
+from registry.erasure.execution.in_contents import has_contents, scan_contents
+from registry.erasure.execution.in_files import erase_in_files, has_files
+from registry.erasure.execution.keepsake import forget_names
+from registry.erasure.execution.listed import list_files
+from registry.erasure.execution.resuming import files_kept_no_more, kept_no_more
 from registry.erasure.lifecycle import RequestState
-from registry.erasure.listed import list_files
-from registry.erasure.resuming import files_kept_no_more, kept_no_more
+from registry.erasure.outcome.certifying import list_certificates, seal_certificate
+from registry.erasure.outcome.concluding import conclude
 from registry.request import House
 from registry.workers.context import TaskContext
 

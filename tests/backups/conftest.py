@@ -17,7 +17,7 @@ from registry.backups.finish import Restored
 from registry.backups.key_file import read_keys, write_key_file
 from registry.backups.make import Made, Source, make_backup
 from registry.cli.restoring import master_key, restore_into
-from registry.erasure.replay import Doors
+from registry.erasure.execution.replay import Doors
 from registry.keys.identifiers import Scheme
 from registry.keys.subjects import live_subject_keys, new_subject_key
 from registry.ledger.rowmap import RowMap

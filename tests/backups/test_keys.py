@@ -10,8 +10,13 @@ from sqlalchemy import select
 
 from registry.audit.key_changes import recording_as
 from registry.backups.key_file import merged, read_key_file
-from registry.erasure.records import ErasureRecord
-from registry.erasure.replay import mirror_destroyed_keys, rows_of_case, signer_of, write_record
+from registry.erasure.execution.records import ErasureRecord
+from registry.erasure.execution.replay import (
+    mirror_destroyed_keys,
+    rows_of_case,
+    signer_of,
+    write_record,
+)
 from registry.errors import (
     ConflictError,
     InvalidInputError,

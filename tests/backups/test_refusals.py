@@ -15,8 +15,8 @@ from registry.app import open_house
 from registry.backups.archive import check_archive, each_member, new_archive
 from registry.backups.make import CATALOG, MANIFEST_KIND
 from registry.cli.restoring import list_of, master_key
-from registry.erasure.records import sign_payload
-from registry.erasure.replay import signer_of
+from registry.erasure.execution.records import sign_payload
+from registry.erasure.execution.replay import signer_of
 from registry.errors import (
     ConflictError,
     MasterKeyError,

@@ -15,7 +15,7 @@ from registry.app import open_house
 from registry.audit.key_changes import recording_as
 from registry.audit.tables import ENTRY
 from registry.canonical import canonical_json
-from registry.erasure.records import (
+from registry.erasure.execution.records import (
     RECORD,
     ErasedBatch,
     ErasureRecord,
@@ -26,7 +26,7 @@ from registry.erasure.records import (
     read_record,
     record_json,
 )
-from registry.erasure.replay import (
+from registry.erasure.execution.replay import (
     Doors,
     begin_list,
     read_marks,

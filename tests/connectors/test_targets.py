@@ -20,7 +20,8 @@ from registry.erasure.connectors.credentials import Credentials
 from registry.erasure.connectors.opening import Connectors, connectors_of
 from registry.erasure.connectors.protocol import Executor, Target, Watch
 from registry.erasure.connectors.trouble import Reason, StoppedError
-from registry.erasure.file_states import (
+from registry.erasure.targets.bindings import read_target, target_for_file, targets_of
+from registry.erasure.targets.file_states import (
     FileKey,
     copy_target,
     file_target,
@@ -28,7 +29,6 @@ from registry.erasure.file_states import (
     note_intent,
     read_states,
 )
-from registry.erasure.targets import read_target, target_for_file, targets_of
 from registry.errors import RegistryError
 from registry.ledger.holes import Holes
 from registry.ledger.source_files import BatchFileNode

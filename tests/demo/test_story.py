@@ -36,8 +36,8 @@ from registry.demo.questions import read_lines
 from registry.demo.server import served
 from registry.demo.standard_library import installed_library
 from registry.demo.story import MODEL_NODE, Story, tell
-from registry.erasure.certificate import verify
-from registry.erasure.certificate_facts import Outcome, TargetKind, TargetState
+from registry.erasure.certificate.document import verify
+from registry.erasure.certificate.facts import Outcome, TargetKind, TargetState
 from registry.errors import ConflictError, SetupError
 from tests.house.tree import ROOT
 

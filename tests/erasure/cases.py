@@ -14,9 +14,9 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from registry.catalog.version_tables import BatchNumber
-from registry.erasure.reach import Reason
 from registry.erasure.rules import LoadedRules, load_rules
-from registry.erasure.scope import Scope, find_scope
+from registry.erasure.scope.found import Scope, find_scope
+from registry.erasure.scope.reach import Reason
 from registry.ids import named_id
 from registry.keys.identifiers import Scheme
 from registry.keys.subjects import live_subject_keys

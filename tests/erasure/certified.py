@@ -25,8 +25,8 @@ from registry.audit.signing import latest_checkpoint
 from registry.audit.tables import ENTRY
 from registry.audit.tree import prove_inclusion
 from registry.canonical import canonical_json
-from registry.erasure.certificate import PAYLOAD_TYPE, entry_facts, issue
-from registry.erasure.certificate_facts import (
+from registry.erasure.certificate.document import PAYLOAD_TYPE, entry_facts, issue
+from registry.erasure.certificate.facts import (
     Backup,
     CertificateFacts,
     Clock,

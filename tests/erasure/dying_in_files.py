@@ -15,9 +15,9 @@ from datetime import datetime
 from pathlib import Path
 
 from registry.app import open_house
-from registry.erasure.execution import carry_out
-from registry.erasure.in_contents import scan_contents
-from registry.erasure.in_files import erase_in_files
+from registry.erasure.execution.carrying_out import carry_out
+from registry.erasure.execution.in_contents import scan_contents
+from registry.erasure.execution.in_files import erase_in_files
 from tests.clock import FrozenClock
 from tests.stores import settings_on
 

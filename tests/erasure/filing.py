@@ -10,15 +10,15 @@ from sqlalchemy import select
 from registry.actors.accounts import SYSTEM
 from registry.actors.bindings import project_id_of
 from registry.audit.tables import AuditEntry
-from registry.erasure.cases import Case, read_case
-from registry.erasure.identity import verify_identity
-from registry.erasure.intake import Filed, Filing, file_request
+from registry.erasure.case.cases import Case, read_case
+from registry.erasure.case.identity import verify_identity
+from registry.erasure.case.intake import Filed, Filing, file_request
+from registry.erasure.case.post import Desk, Render, read_letters
+from registry.erasure.case.request_rules import RequestRules, load_request_rules
+from registry.erasure.case.timeline import read_steps
+from registry.erasure.case.writing import writer
 from registry.erasure.lifecycle import Identity, Regime, Right
-from registry.erasure.post import Desk, Render, read_letters
-from registry.erasure.request_rules import RequestRules, load_request_rules
 from registry.erasure.rules import load_rules
-from registry.erasure.timeline import read_steps
-from registry.erasure.writing import writer
 from registry.request import House
 from registry.rights.restrictions import restricted_subjects
 from registry.storage.columns import table_of

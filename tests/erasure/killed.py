@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from registry.app import open_house
-from registry.erasure.execution import carry_out
+from registry.erasure.execution.carrying_out import carry_out
 from tests.clock import FrozenClock
 from tests.stores import settings_on
 

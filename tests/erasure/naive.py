@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
-from registry.erasure.reach import Reason
 from registry.erasure.rules import Effect, ErasureRules
-from registry.erasure.world import Output
+from registry.erasure.scope.reach import Reason
+from registry.erasure.scope.world import Output
 from registry.ledger.rowmap import Role
 from tests.erasure.worlds import Address, Story
 

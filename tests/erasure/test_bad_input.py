@@ -9,7 +9,7 @@ import pytest
 
 from registry.actors.tables import Role
 from registry.client.http import HttpClient
-from registry.erasure.certificate import verify
+from registry.erasure.certificate.document import verify
 from registry.errors import NotVerifiedError, RegistryError
 from registry.request import House
 from tests.clock import FrozenClock

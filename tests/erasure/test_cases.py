@@ -21,11 +21,11 @@ from registry.actors.tables import Role
 from registry.app import check_everything
 from registry.audit.key_changes import recording_as
 from registry.client.http import HttpClient
-from registry.erasure.aftermath import KnownBackup
-from registry.erasure.certificate_facts import Disposition, Outcome, RecipientState
-from registry.erasure.concluding import conclude
-from registry.erasure.execution import begin, carry_out
-from registry.erasure.intake import day_of
+from registry.erasure.case.intake import day_of
+from registry.erasure.certificate.facts import Disposition, Outcome, RecipientState
+from registry.erasure.execution.aftermath import KnownBackup
+from registry.erasure.execution.carrying_out import begin, carry_out
+from registry.erasure.outcome.concluding import conclude
 from registry.errors import ConflictError
 from registry.keys.tables import Purpose
 from registry.ledger.erasing import read_holes

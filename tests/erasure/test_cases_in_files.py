@@ -19,8 +19,8 @@ from registry.client.http import HttpClient
 from registry.erasure.connectors.opening import Connectors
 from registry.erasure.connectors.protocol import Connector, Erased, Ordinals, Target, Watch
 from registry.erasure.connectors.trouble import Reason, StoppedError, Trouble
-from registry.erasure.execution import carry_out
-from registry.erasure.in_files import erase_in_files
+from registry.erasure.execution.carrying_out import carry_out
+from registry.erasure.execution.in_files import erase_in_files
 from registry.files import shipped
 from registry.ledger.rowmap import NO_PARENT
 from registry.request import House

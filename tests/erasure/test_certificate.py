@@ -19,8 +19,8 @@ from jsonschema import Draft202012Validator
 from registry.audit.dsse import encoded, read_envelope
 from registry.audit.notes import VerifierKey
 from registry.canonical import canonical_json
-from registry.erasure import certificate_facts
-from registry.erasure.certificate import (
+from registry.erasure.certificate import facts as certificate_facts
+from registry.erasure.certificate.document import (
     PAYLOAD_TYPE,
     contradictions,
     entry_facts,
@@ -29,7 +29,7 @@ from registry.erasure.certificate import (
     verify,
     verify_beside,
 )
-from registry.erasure.certificate_facts import (
+from registry.erasure.certificate.facts import (
     PREDICATE_TYPE,
     SCHEMA_FILE,
     CertificateFacts,

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from registry.canonical import MAX_SAFE_INTEGER, canonical_json
-from registry.erasure import certificate_facts
-from registry.erasure.certificate import contradictions, issue, verify
-from registry.erasure.certificate_facts import (
+from registry.erasure.certificate import facts as certificate_facts
+from registry.erasure.certificate.document import contradictions, issue, verify
+from registry.erasure.certificate.facts import (
     SCHEMA_FILE,
     CertificateFacts,
     Digest,
@@ -27,7 +27,7 @@ from registry.erasure.certificate_facts import (
     proof_from,
     to_json,
 )
-from registry.erasure.certificate_pages import as_html, as_text, page_of
+from registry.erasure.certificate.pages import as_html, as_text, page_of
 from tests.erasure.certified import KEYS, ORIGIN, SECRET, log_of
 
 SCHEMA = Draft202012Validator(

@@ -15,8 +15,8 @@ from registry.audit.redaction import redact_payloads
 from registry.audit.signing import current_origin
 from registry.audit.tables import ENTRY
 from registry.audit.tree import prove_consistency
-from registry.erasure.certificate import entry_facts, issue, verify, verify_beside
-from registry.erasure.certificate_facts import CertificateFacts, Issuer
+from registry.erasure.certificate.document import entry_facts, issue, verify, verify_beside
+from registry.erasure.certificate.facts import CertificateFacts, Issuer
 from registry.errors import NotVerifiedError
 from registry.keys.keyring import Keyring
 from registry.keys.master import MasterKey

@@ -17,10 +17,10 @@ import pytest
 from jinja2 import UndefinedError
 from pypdf import PdfReader
 
-from registry.erasure import certificate_pages
-from registry.erasure.certificate import verify
-from registry.erasure.certificate_facts import CertificateFacts
-from registry.erasure.certificate_pages import CertificatePage, as_html, as_pdf, as_text, page_of
+from registry.erasure.certificate import pages as certificate_pages
+from registry.erasure.certificate.document import verify
+from registry.erasure.certificate.facts import CertificateFacts
+from registry.erasure.certificate.pages import CertificatePage, as_html, as_pdf, as_text, page_of
 from registry.errors import SetupError
 from registry.render import page_environment, text_environment
 from tests.browser import look_at

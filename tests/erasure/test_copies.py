@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session
 
 from registry.catalog.lookup import Named
-from registry.erasure.coverage import Search
+from registry.erasure.scope.coverage import Search
 from registry.ids import named_id
 from registry.ledger.rowmap import RowMap
 from registry.rights.register import NewShare, put_recipient, record_share

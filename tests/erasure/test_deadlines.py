@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.erasure.deadlines import WorkingDays, add_months, answer_by, parse_region
+from registry.erasure.case.deadlines import WorkingDays, add_months, answer_by, parse_region
 from registry.erasure.lifecycle import Regime
 from registry.errors import InvalidInputError
 

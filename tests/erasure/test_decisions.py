@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from registry.actors.tables import Role
 from registry.canonical import canonical_json, digest_text
 from registry.client.http import HttpClient
-from registry.erasure.cases import change_case, read_case
+from registry.erasure.case.cases import change_case, read_case
 from registry.erasure.lifecycle import RequestState
 from registry.erasure.tables import ErasurePlan
 from registry.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError

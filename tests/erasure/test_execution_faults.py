@@ -22,10 +22,10 @@ from sqlalchemy import select
 
 from registry.app import check_everything
 from registry.client.http import HttpClient
-from registry.erasure.concluding import conclude
-from registry.erasure.execution import begin, carry_out
-from registry.erasure.hands import Hands
-from registry.erasure.intake import day_of
+from registry.erasure.case.intake import day_of
+from registry.erasure.execution.carrying_out import begin, carry_out
+from registry.erasure.execution.hands import Hands
+from registry.erasure.outcome.concluding import conclude
 from registry.erasure.tables import ErasureCertificate
 from registry.errors import ConflictError, StorageUnavailableError
 from registry.request import House

@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from registry.erasure.explain import Address, Link, Way, explain
-from registry.erasure.reach import Reached, reach
 from registry.erasure.rules import Effect, load_rules
-from registry.erasure.world import Output
+from registry.erasure.scope.explain import Address, Link, Way, explain
+from registry.erasure.scope.reach import Reached, reach
+from registry.erasure.scope.world import Output
 from registry.errors import NotFoundError
 from registry.ledger.rowmap import Role
 from tests.erasure.naive import Naive

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from registry.audit.key_changes import recording_as
-from registry.erasure.cases import Case
-from registry.erasure.identifiers import kept_keys
-from registry.erasure.identity import ask_information, take_answer
+from registry.erasure.case.cases import Case
+from registry.erasure.case.identifiers import kept_keys
+from registry.erasure.case.identity import ask_information, take_answer
+from registry.erasure.case.request_rules import RequestRules
+from registry.erasure.case.taking_up import settle_duplicates
 from registry.erasure.lifecycle import Regime, RequestState, Right
-from registry.erasure.request_rules import RequestRules
-from registry.erasure.taking_up import settle_duplicates
 from registry.errors import ConflictError, InvalidInputError, NotFoundError
 from registry.keys.tables import Purpose
 from registry.request import House

@@ -18,10 +18,10 @@ import pytest
 from registry.actors.tables import Role
 from registry.audit.key_changes import recording_as
 from registry.client.http import HttpClient
-from registry.erasure.certificate_facts import Outcome
-from registry.erasure.execution import carry_out
-from registry.erasure.in_contents import scan_contents
-from registry.erasure.in_files import erase_in_files
+from registry.erasure.certificate.facts import Outcome
+from registry.erasure.execution.carrying_out import carry_out
+from registry.erasure.execution.in_contents import scan_contents
+from registry.erasure.execution.in_files import erase_in_files
 from registry.errors import ConflictError, ForbiddenError
 from registry.keys.tables import Purpose
 from registry.request import House

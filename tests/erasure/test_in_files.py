@@ -18,7 +18,7 @@ import pytest
 
 from registry.actors.tables import Role
 from registry.client.http import HttpClient
-from registry.erasure.certificate_facts import Outcome, TargetKind, TargetState
+from registry.erasure.certificate.facts import Outcome, TargetKind, TargetState
 from registry.erasure.connectors.opening import Connectors
 from registry.erasure.connectors.protocol import (
     Connector,
@@ -30,8 +30,8 @@ from registry.erasure.connectors.protocol import (
     Watch,
 )
 from registry.erasure.connectors.trouble import Trouble
-from registry.erasure.execution import ROUNDS, carry_out
-from registry.erasure.in_files import erase_in_files
+from registry.erasure.execution.carrying_out import ROUNDS, carry_out
+from registry.erasure.execution.in_files import erase_in_files
 from registry.errors import ConflictError, InvalidInputError
 from registry.request import House
 from registry.settings import Settings

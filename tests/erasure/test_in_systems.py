@@ -14,13 +14,13 @@ import pytest
 
 from registry.actors.tables import Role
 from registry.client.http import HttpClient
-from registry.erasure.cases import read_case
-from registry.erasure.certificate_facts import Outcome, RecipientState
+from registry.erasure.case.cases import read_case
+from registry.erasure.certificate.facts import Outcome, RecipientState
 from registry.erasure.connectors.credentials import Credential
 from registry.erasure.connectors.notices import signed
-from registry.erasure.execution import carry_out
-from registry.erasure.in_files import erase_in_files
-from registry.erasure.in_systems import read_answers
+from registry.erasure.execution.carrying_out import carry_out
+from registry.erasure.execution.in_files import erase_in_files
+from registry.erasure.execution.in_systems import read_answers
 from registry.erasure.tasks import read_task
 from registry.errors import (
     ConflictError,

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select, text
 
 from registry.audit.tables import AuditEntry
-from registry.erasure.identifiers import kept_keys, open_identifiers
+from registry.erasure.case.identifiers import kept_keys, open_identifiers
+from registry.erasure.case.post import LetterFacts
+from registry.erasure.case.request_rules import load_request_rules
 from registry.erasure.lifecycle import Identity, Regime, RequestState, Right
-from registry.erasure.post import LetterFacts
-from registry.erasure.request_rules import load_request_rules
 from registry.erasure.tables import ErasureIdentifier, ErasureRequest, ErasureStep, ErasureTask
 from registry.errors import ConflictError, InvalidInputError, PolicyError
 from registry.keys.identifiers import Scheme

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from registry.erasure.ledger_world import LedgerWorld
-from registry.erasure.reach import reach
 from registry.erasure.rules import load_rules
-from registry.erasure.until import until_now
+from registry.erasure.scope.ledger_world import LedgerWorld
+from registry.erasure.scope.reach import reach
+from registry.erasure.scope.until import until_now
 from tests.erasure.naive import Naive
 from tests.erasure.telling import RECEIVED_MINUTE, Telling, keys_of
 from tests.erasure.worlds import Address, Story, story_of

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from registry.erasure.certificate_facts import Disposition, Outcome, Regime, Right
-from registry.erasure.letters import (
+from registry.erasure.case.letters import (
     WIDTH,
     Acknowledgement,
     Authority,
@@ -27,6 +26,7 @@ from registry.erasure.letters import (
     Sender,
     render_letter,
 )
+from registry.erasure.certificate.facts import Disposition, Outcome, Regime, Right
 from registry.errors import InvalidInputError
 from registry.render import text_environment
 

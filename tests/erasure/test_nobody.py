@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from registry.erasure.plan import make_plan, members_of
+from registry.erasure.plan.document import make_plan, members_of
 from registry.erasure.rules import load_rules
-from registry.erasure.scope import find_scope
+from registry.erasure.scope.found import find_scope
 from registry.request import House
 
 RULES = load_rules()

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from registry.canonical import canonical_json
-from registry.erasure.plan import Plan, diff, make_plan, members_of, read_plan
-from registry.erasure.sets import digest_of
+from registry.erasure.plan.document import Plan, diff, make_plan, members_of, read_plan
+from registry.erasure.scope.sets import digest_of
 from registry.ledger.rowmap import RowMap
 from registry.rights.holds import place_hold
 from registry.rights.items import ItemAsked, find_item

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.erasure.reach import Reached, Reason, reach
 from registry.erasure.rules import DuplicateRules, Effect, ErasureRules, SharedRules, load_rules
-from registry.erasure.sets import Marks, Ordinals
+from registry.erasure.scope.reach import Reached, Reason, reach
+from registry.erasure.scope.sets import Marks, Ordinals
 from registry.ledger.rowmap import Role
 from tests.erasure.naive import Naive
 from tests.erasure.worlds import Address, Story, StoryWorld, story_of

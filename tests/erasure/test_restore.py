@@ -24,10 +24,10 @@ from registry.cli.restoring import restore_into
 from registry.client.http import HttpClient
 from registry.client.inprocess import InProcessTransport
 from registry.clock import system_clock
-from registry.erasure.again import doors_of
-from registry.erasure.certificate_facts import Outcome
-from registry.erasure.records import ErasureRecord
-from registry.erasure.replay import read_key_ends, read_records, replay
+from registry.erasure.certificate.facts import Outcome
+from registry.erasure.execution.again import doors_of
+from registry.erasure.execution.records import ErasureRecord
+from registry.erasure.execution.replay import read_key_ends, read_records, replay
 from registry.errors import NotFoundError, SetupError
 from registry.keys.tables import Purpose
 from registry.ledger.remainders import Known

@@ -8,13 +8,13 @@ from datetime import timedelta
 import msgspec
 import numpy as np
 
-from registry.erasure.coverage import Search, search_coverage
-from registry.erasure.explain import Way
-from registry.erasure.ledger_world import LedgerWorld
-from registry.erasure.reach import Reason, reach
 from registry.erasure.rules import LoadedRules, SharedRules
-from registry.erasure.scope import explain_example
-from registry.erasure.until import until_now
+from registry.erasure.scope.coverage import Search, search_coverage
+from registry.erasure.scope.explain import Way
+from registry.erasure.scope.found import explain_example
+from registry.erasure.scope.ledger_world import LedgerWorld
+from registry.erasure.scope.reach import Reason, reach
+from registry.erasure.scope.until import until_now
 from registry.ledger.rowmap import NO_PARENT, RowMap
 from registry.storage.database import Database
 from tests.erasure.cases import DAY, LONG, RULES, Case, Example, by

@@ -8,7 +8,7 @@ from sqlmodel import Session
 from registry.audit.signing import current_origin
 from registry.audit.tables import ORIGIN
 from registry.client.http import HttpClient
-from registry.erasure.concluding import conclude
+from registry.erasure.outcome.concluding import conclude
 from registry.request import House
 from tests.erasure.filing import entries
 from tests.erasure.town import email

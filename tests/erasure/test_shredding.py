@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from registry.actors.tables import Role
 from registry.client.http import HttpClient
-from registry.erasure.identifiers import open_identifiers
+from registry.erasure.case.identifiers import open_identifiers
 from registry.erasure.tables import ErasureIdentifier, ErasureLetter
 from registry.errors import ConflictError, KeyDestroyedError, TamperedError
 from registry.keys.destruction import destroyed_keys

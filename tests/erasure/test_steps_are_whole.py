@@ -14,11 +14,16 @@ from sqlmodel import Session
 
 from registry.audit.tables import AuditEntry
 from registry.erasure import tables
-from registry.erasure.approve import approve_plan, cancel_request, deny_request, extend_deadline
-from registry.erasure.identity import ask_information, take_answer, verify_identity
-from registry.erasure.intake import file_request
+from registry.erasure.case.approve import (
+    approve_plan,
+    cancel_request,
+    deny_request,
+    extend_deadline,
+)
+from registry.erasure.case.identity import ask_information, take_answer, verify_identity
+from registry.erasure.case.intake import file_request
+from registry.erasure.case.shred import shred_request
 from registry.erasure.lifecycle import Right
-from registry.erasure.shred import shred_request
 from registry.errors import ConflictError
 from registry.keys.tables import RECORD_KEY
 from registry.request import House

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from registry.erasure.execution.notices import acknowledge, make_notice
 from registry.erasure.lifecycle import TaskKind, TaskState
-from registry.erasure.notices import acknowledge, make_notice
 from registry.erasure.tasks import (
     NewTask,
     TaskChange,

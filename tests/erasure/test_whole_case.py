@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from registry.client.http import HttpClient
-from registry.erasure.certificate_facts import Outcome, TargetState
+from registry.erasure.certificate.facts import Outcome, TargetState
 from registry.request import House
 from tests.clock import FrozenClock
 from tests.erasure.working import (

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session
 
-from registry.erasure.withheld import all_withheld, withheld
+from registry.erasure.scope.withheld import all_withheld, withheld
 from registry.ledger.rowmap import RowMap
 from registry.rights.holds import place_hold
 from registry.rights.items import ItemAsked, find_item

@@ -6,8 +6,8 @@ from typing import Any
 
 from registry.audit.notes import VerifierKey
 from registry.client.http import HttpClient
-from registry.erasure.approve import approve_plan
-from registry.erasure.certificate import Certificate, verify
+from registry.erasure.case.approve import approve_plan
+from registry.erasure.certificate.document import Certificate, verify
 from registry.keys.tables import Purpose
 from registry.request import House
 from tests.clock import FrozenClock

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from registry.erasure.sets import Sets
-from registry.erasure.world import Contents, Output, Seen, Step
+from registry.erasure.scope.sets import Sets
+from registry.erasure.scope.world import Contents, Output, Seen, Step
 from registry.ledger.batches import MapNode
 from registry.ledger.positions import Positions
 from registry.ledger.rowmap import Role, RowMap

@@ -8,7 +8,7 @@ from typing import Any
 
 import datasets
 
-from registry.erasure.certificate_facts import Outcome, TargetKind, TargetState
+from registry.erasure.certificate.facts import Outcome, TargetKind, TargetState
 from tests.erasure.copied import COPIES, PEOPLE, Copied, counts
 from tests.erasure.town import email
 from tests.erasure.working import certificate_of, show

@@ -17,8 +17,8 @@ import pytest
 from registry.client.http import HttpClient
 from registry.erasure.connectors.opening import Connectors
 from registry.erasure.connectors.protocol import Connector, Erased, Ordinals, Target, Watch
-from registry.erasure.execution import carry_out
-from registry.erasure.in_files import erase_in_files
+from registry.erasure.execution.carrying_out import carry_out
+from registry.erasure.execution.in_files import erase_in_files
 from registry.request import House
 from tests.clock import FrozenClock
 from tests.erasure.copied import PEOPLE, Copied, copied, counts

@@ -12,8 +12,8 @@ import pytest
 
 from registry.actors.tables import Role
 from registry.client.http import HttpClient
-from registry.erasure.execution import carry_out
-from registry.erasure.in_files import erase_in_files
+from registry.erasure.execution.carrying_out import carry_out
+from registry.erasure.execution.in_files import erase_in_files
 from registry.request import House
 from tests.clock import FrozenClock
 from tests.conftest import TokenMaker
