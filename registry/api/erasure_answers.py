@@ -14,10 +14,10 @@ from registry.erasure.case.approve import PlanView, read_plan
 from registry.erasure.case.cases import Case
 from registry.erasure.case.identity import deadline_of
 from registry.erasure.case.post import list_letters
-from registry.erasure.case.reading import Standing, certificates_of, tasks_of
+from registry.erasure.case.reading import Standing, certificates_of
 from registry.erasure.case.timeline import Step, read_steps
 from registry.erasure.lifecycle import Regime
-from registry.erasure.tasks import TaskView
+from registry.erasure.tasks import TaskView, read_tasks
 from registry.storage.columns import table_of
 from registry.wire.erasure import (
     CertificateShown,
@@ -63,7 +63,7 @@ def detailed(session: Session, case: Case, today: date) -> RequestDetail:
         **{name: getattr(case, name) for name in plain},
         plan=None if plan is None else _plan(plan),
         timeline=[_step(each) for each in read_steps(session, case.id)],
-        tasks=[_like(TaskShown, each) for each in tasks_of(session, case.id)],
+        tasks=[_like(TaskShown, each) for each in read_tasks(session, case.id)],
         certificates=[_like(CertificateShown, each) for each in certificates_of(session, case.id)],
         letters=[_like(LetterMade, each) for each in list_letters(session, case.id)],
     )

@@ -18,10 +18,7 @@ def ask_to_carry_out(
     delay: timedelta = timedelta(),
 ) -> None:
     """Put a round of work on a case into the queue. Effects: one row; does not commit."""
-    payload = {"request": request_id, "rounds": rounds}
-    key = f"{TaskKind.CARRY_OUT_ERASURE}:{request_id}:{rounds}"
-    kind = TaskKind.CARRY_OUT_ERASURE
-    put_task(session, kind, payload, now=now, dedupe_key=key, delay=delay)
+    _ask_for_round(session, TaskKind.CARRY_OUT_ERASURE, request_id, now, rounds, delay)
 
 
 def ask_to_erase_in_files(
@@ -33,10 +30,7 @@ def ask_to_erase_in_files(
     delay: timedelta = timedelta(),
 ) -> None:
     """Put a round of work on a case's files into the queue. Effects: one row; does not commit."""
-    kind = TaskKind.ERASE_IN_FILES
-    payload = {"request": request_id, "rounds": rounds}
-    key = f"{kind}:{request_id}:{rounds}"
-    put_task(session, kind, payload, now=now, dedupe_key=key, delay=delay)
+    _ask_for_round(session, TaskKind.ERASE_IN_FILES, request_id, now, rounds, delay)
 
 
 def ask_to_scan(
@@ -48,10 +42,7 @@ def ask_to_scan(
     delay: timedelta = timedelta(),
 ) -> None:
     """Have the batches of a case read that nobody searched. Effects: one row; does not commit."""
-    kind = TaskKind.SCAN_CONTENTS
-    payload = {"request": request_id, "rounds": rounds}
-    key = f"{kind}:{request_id}:{rounds}"
-    put_task(session, kind, payload, now=now, dedupe_key=key, delay=delay)
+    _ask_for_round(session, TaskKind.SCAN_CONTENTS, request_id, now, rounds, delay)
 
 
 def ask_to_conclude(session: Session, request_id: str, *, now: datetime) -> None:
@@ -68,3 +59,11 @@ def ask_to_resume(session: Session, *, now: datetime) -> None:
     """
     kind = TaskKind.RESUME_ERASURES
     put_task(session, kind, {}, now=now, dedupe_key=kind)
+
+
+def _ask_for_round(
+    session: Session, kind: TaskKind, request_id: str, now: datetime, rounds: int, delay: timedelta
+) -> None:
+    payload = {"request": request_id, "rounds": rounds}
+    key = f"{kind}:{request_id}:{rounds}"
+    put_task(session, kind, payload, now=now, dedupe_key=key, delay=delay)

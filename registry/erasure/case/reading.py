@@ -16,14 +16,13 @@ from sqlmodel import Session
 
 from registry.catalog.paging import Cut, Page, cursor_moment, decode_cursor, page_of
 from registry.erasure.case.cases import UNANSWERED, Case, case_of, in_projects
-from registry.erasure.lifecycle import RequestState, Right, TaskKind, TaskState
-from registry.erasure.tables import ErasureCertificate, ErasureRequest, ErasureTask
+from registry.erasure.lifecycle import RequestState, Right
+from registry.erasure.tables import ErasureCertificate, ErasureRequest
 from registry.errors import NotFoundError
 from registry.moments import to_micros
 from registry.storage.columns import table_of
 
-_request, _task = table_of(ErasureRequest), table_of(ErasureTask)
-_certificate = table_of(ErasureCertificate)
+_request, _certificate = table_of(ErasureRequest), table_of(ErasureCertificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +34,6 @@ class Filter:
     overdue: bool | None = None
     due_before: date | None = None
     project_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskView:
-    """A task as it stands; counts are None where nothing was counted."""
-
-    id: str
-    kind: TaskKind
-    target: str
-    state: TaskState
-    expected: int | None
-    found: int | None
-    erased: int | None
-    verified: int | None
-    until: datetime | None
-    owner: str | None
-    due_on: str | None
-    disposition: str | None
-    ground: str | None
-    detail: str | None
-    evidence: str | None
-    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +128,6 @@ def standing(session: Session, *, today: date, soon_days: int) -> Standing:
         due_soon=near - late,
         next_due=None if first is None else date.fromisoformat(first),
     )
-
-
-def tasks_of(session: Session, request_id: str) -> list[TaskView]:
-    """The tasks of a request, by kind and target."""
-    query = select(_task).where(_task.c.request_id == request_id)
-    names = [name for name in TaskView.__dataclass_fields__ if name not in ("kind", "state")]
-    return [
-        TaskView(
-            **{name: getattr(row, name) for name in names},
-            kind=TaskKind(row.kind),
-            state=TaskState(row.state),
-        )
-        for row in session.execute(query.order_by(_task.c.kind, _task.c.target))
-    ]
 
 
 def certificates_of(session: Session, request_id: str) -> list[CertificateView]:
