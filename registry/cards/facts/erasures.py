@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
+from registry.cards.fact_kinds import BEYOND
 from registry.cards.facts.making import Row, basis, known, latest, missing, table
 from registry.cards.facts.origin import ROWS_LIMIT
-from registry.cards.facts.sight import BEYOND, Sight
+from registry.cards.facts.sight import Sight
 from registry.cards.facts.world import World
 from registry.cards.values import Evidence, EvidenceKind, Fact, Grade, State
 from registry.catalog.names import dataset_id
