@@ -327,7 +327,7 @@ _PERSONAL = (
     _of("erasure.median_days", "Median days to an outcome", Form.COUNT, "computed"),
     _table(
         "erasure.propagated",
-        "Derived versions and models that held erased rows",
+        "Other datasets and models that held erased rows",
         "dataset version kind disposition",
         "computed",
     ),
