@@ -25,7 +25,6 @@ from registry.cards.wording import column_words, row_words, state_words, words_o
 from registry.render import markdown
 
 ROWS_HERE: Final = 50
-FILE_NAME: Final = "README.md"
 # Bidirectional marks and separators, which PyYAML takes for letters or for plain line ends.
 _UNSEEN = re.compile(
     "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
