@@ -28,6 +28,8 @@ class Form(StrEnum):
 
 SHARES: Final = ("value", "examples", "bytes", "tokens")
 NOT_RECORDED: Final = "(not recorded)"
+#: In place of a name that the reader may not see; other cells of such a row may be withheld too.
+BEYOND: Final = "(beyond your scope)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ def _sentences(changes: Sequence[FactChange]) -> Iterator[str]:
         if was == is_now:
             yield f"{each.title}: changed in what it lists or rests on ({is_now})."
         else:
-            yield f"{each.title}: {is_now}; before, {was}."
+            yield f"{each.title}: {is_now}; before, {was.rstrip('.')}."
 
 
 def _words(name: str, document: Mapping[str, Any] | None) -> str:

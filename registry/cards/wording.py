@@ -9,11 +9,11 @@ Rules (DESIGN §1.8):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
-from registry.cards.fact_kinds import FactKind, Form
+from registry.cards.fact_kinds import BEYOND, FactKind, Form
 from registry.cards.values import Evidence, Fact, Grade, Scalar, State, Table
 from registry.render import day, moment
 from registry.render import visible as visible
@@ -94,6 +94,13 @@ def cell_words(value: Scalar | None, column: str = "") -> str:
     if isinstance(value, int) and not isinstance(value, bool) and column in _NUMBERED:
         return str(value)
     return scalar_words(value, is_share=column == "share")
+
+
+def row_words(columns: Sequence[str], row: Sequence[Scalar | None]) -> list[str]:
+    """The cells of a row; what is missing beside a withheld name is withheld, not unrecorded."""
+    empty = "withheld" if BEYOND in row else cell_words(None)
+    pairs = zip(columns, row, strict=True)
+    return [empty if cell is None else cell_words(cell, column) for column, cell in pairs]
 
 
 def scalar_words(value: Scalar, *, is_share: bool = False) -> str:

@@ -12,8 +12,20 @@ from registry.cli.output import JsonOption, moment_text, show_facts, show_json, 
 group = typer.Typer(name="ai-system", help="AI systems and models.", no_args_is_help=True)
 PATH = "/api/v1/ai-systems"
 SystemArgument = Annotated[str, typer.Argument(metavar="SYSTEM", help="A short name of your own.")]
+_TEXTS = {
+    "name",
+    "version",
+    "provider",
+    "contact",
+    "representative",
+    "size_class",
+    "copyright_policy",
+    "intended_purpose",
+    "setting",
+}
 _FLAGS = {"code_of_practice", "continuous_training", "is_open", "retired"}
 _LISTS = {"market_dates", "base_models"}
+FIELDS = sorted(_TEXTS | _FLAGS | _LISTS)
 _NONE = "none"
 
 
@@ -58,7 +70,8 @@ def set_(
         list[str],
         typer.Argument(
             metavar="FIELD=VALUE...",
-            help="A list: give it several times, or none. A model it is based on: NAME=LINK.",
+            help="A wrong field lists them all. A list: give it several times, or none. "
+            "A model it is based on: NAME=LINK.",
         ),
     ],
     as_json: JsonOption = False,
@@ -69,6 +82,8 @@ def set_(
         name, mark, value = fact.partition("=")
         if not mark:
             raise typer.BadParameter(f"{fact!r} is no FIELD=VALUE")
+        if name not in FIELDS:
+            raise typer.BadParameter(f"there is no field {name!r}; choose of: {', '.join(FIELDS)}")
         if name in _LISTS and value:
             held = body.setdefault(name, [])
             if value != _NONE:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ import pyarrow as pa
 from registry.client import Registry
 from registry.client.run import Run
 from registry.client.sources import Source
+from registry.clock import system_clock
 from registry.demo import classifier, datasets, preparation
 from registry.demo.batches import read_tables, table_of, write_table
 from registry.demo.contributors import NOTICE
@@ -35,6 +37,8 @@ TERMS: dict[str, Any] = {
     "classification": "public",
     "personal_data": "personal",
 }
+#: Of every example.
+SAID = {"modality": "text", "language": "en"}
 
 
 class Audience(Protocol):
@@ -73,6 +77,7 @@ class Pipeline:
         self._folder = folder
         self._registry = registry
         self._audience = audience
+        self._today = datetime.combine(system_clock().date(), time(), UTC)
 
     def run(self, only: Sequence[str] = ()) -> None:
         """Do every step; `only` names the top-level modules to read, all where it is empty.
@@ -127,9 +132,12 @@ class Pipeline:
         it is. The docstring itself does not travel, and the address becomes a pseudonym.
         """
         path = write_table(self._folder / "raw" / f"{module}.parquet", table)
+        told = table
+        for name, value in SAID.items():
+            told = told.append_column(name, pa.array([value] * table.num_rows))
         source = run.write(
             datasets.RAW,
-            table,
+            told,
             batch=module,
             columns={"content": "docstring"},  # example_id and source_uri have these names already
             subjects={"email": "contributor"},
@@ -139,6 +147,8 @@ class Pipeline:
             origin={
                 "kind": "public",
                 "uri": uri,
+                "collected_from": self._today,
+                "collected_until": self._today,
                 "description": f"Read from the installed copy. Contributors: {NOTICE}.",
             },
             facets=datasets.facets(datasets.RAW),

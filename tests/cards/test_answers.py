@@ -156,6 +156,18 @@ def test_fields_about_crawling_are_asked_only_where_something_was_crawled() -> N
     assert [gap.id for gap in crawled.blocking] == ["2.3.3", "2.3.4"]
 
 
+def test_small_public_datasets_are_described_only_where_there_are_any() -> None:
+    row = ("crate", "public", None, "Crate", None, None, 10, 1.0, "text", 100, 100)
+    small = (*row[:6], 1, 0.01, "text", 1, 1)
+    silent = without(WHOLE, "statement.public_datasets")
+    for rows, state in (
+        ((row,), AnswerState.NOT_ASKED),
+        ((row, ("tray", *small[1:])), AnswerState.PARTLY),
+    ):
+        facts = with_rows(silent, "origin.sources", *rows)
+        assert state_of(card(Kind.TRAINING_SUMMARY, facts), "2.1.4") is state
+
+
 def test_optional_questions_leave_no_gap() -> None:
     made = card(Kind.DATASET, without(WHOLE, "statement.citation"))
     assert state_of(made, "MA-02") is AnswerState.LEFT_OUT

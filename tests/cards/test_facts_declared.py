@@ -141,4 +141,4 @@ def test_a_system_that_is_not_on_the_market_starts_no_clock(
     assert found["system.market_date"].note == "Not on the Union market: Tutor."
     table = found["system.systems"].value
     assert isinstance(table, Table)
-    assert table.rows[0][-1] == "none"
+    assert table.rows[0][-2:] == ("none", "none")

@@ -9,9 +9,8 @@ import pytest
 
 from registry.audit.reading import read_entries
 from registry.audit.tree import root_at
-from registry.cards.fact_kinds import NOT_RECORDED
+from registry.cards.fact_kinds import BEYOND, NOT_RECORDED
 from registry.cards.facts.keeping import GroundKeeper
-from registry.cards.facts.sight import BEYOND
 from registry.cards.values import CardFacts, EvidenceKind, Grade, State
 from registry.catalog.names import dataset_id
 from registry.catalog.scope import Scope
@@ -269,5 +268,5 @@ def test_a_reader_who_sees_the_corpus_alone_gets_counts_without_names(
     assert narrow["quantity.examples"] == corpus["quantity.examples"]
     assert [(row[0], row[6]) for row in rows(narrow, "origin.sources")] == [(BEYOND, 10)]
     assert (BEYOND, None, 18) in rows(narrow, "lineage.upstream")
-    assert rows(narrow, "lineage.models") == [(BEYOND, "1 versions", "saw")]
+    assert rows(narrow, "lineage.models") == [(BEYOND, "1 version", "saw")]
     assert narrow["preparation.steps"].note == "5 steps lie beyond your scope."

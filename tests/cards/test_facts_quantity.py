@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from registry.cards.catalogue import CATALOGUE
 from registry.cards.fact_kinds import NOT_RECORDED
-from registry.cards.values import Grade, State
+from registry.cards.values import EvidenceKind, Grade, State
 from registry.client.http import HttpClient
 from registry.request import House
+from tests.cards.lake import told
 from tests.cards.reading import facts_of, rows
 from tests.ledger.erasures import ROWS, chain, erase, raw, sets_of, work_off
-from tests.ledger.pipelines import parquet, written
+from tests.ledger.pipelines import NAMESPACE, model, parquet, written
 from tests.ledger.test_binding_faults import put, send
 
 
@@ -80,3 +81,18 @@ def test_a_count_that_only_a_producer_gave_is_asserted_and_its_licence_is_not_re
     )
     assert facts["rights.licenses"].state is State.NOT_RECORDED
     assert NOT_RECORDED not in str(facts["rights.licenses"].value)
+
+
+def test_batches_of_one_run_and_one_name_are_told_apart_by_their_dataset(
+    house: House, admin: HttpClient
+) -> None:
+    halves = [written(each, "all", exampleCount=4) for each in ("left", "right")]
+    told(admin, "split", 1, *halves)
+    told(admin, "train", 2, model("net"), reads=["left", "right"])
+    work_off(house)
+    evidence = facts_of(house, "net")["quantity.examples"].evidence
+    batches = [each.id for each in evidence if each.kind is EvidenceKind.BATCH]
+    assert [each.partition("/")[2] for each in batches] == [
+        f"{NAMESPACE} left/all",
+        f"{NAMESPACE} right/all",
+    ]

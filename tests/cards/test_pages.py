@@ -20,6 +20,7 @@ from pypdf import PdfReader
 from registry.cards.answers import build_card
 from registry.cards.card import Card, Kind, Revision
 from registry.cards.catalogue import CATALOGUE
+from registry.cards.fact_kinds import BEYOND
 from registry.cards.pages.attachments import INLINE_ROWS
 from registry.cards.pages.documents import as_html, as_markdown, as_pdf, attachments
 from registry.cards.questions.reading import load_questions
@@ -163,6 +164,14 @@ def test_no_cell_is_blank() -> None:
         assert not re.search(r"<(td|dd|li|p|th)[^>]*>\s*</\1>", html)
         tables = [line for line in text.splitlines() if line.startswith("|")]
         assert not [line for line in tables if re.search(r"\|\s*\|", line) and line != "| | |"]
+
+
+def test_what_is_withheld_of_a_row_does_not_read_as_not_recorded() -> None:
+    steps = (("lake tests", None, 7), (BEYOND, None, 18))
+    facts = with_rows(mixed_facts(), "lineage.upstream", *steps)
+    text = as_markdown(card(Kind.ARTICLE_10, facts))
+    assert "| lake tests | not recorded | 7 |" in text
+    assert f"| {BEYOND} | withheld | 18 |" in text
 
 
 def test_long_tables_are_attached_and_never_inlined() -> None:

@@ -130,7 +130,7 @@ def test_what_changed_is_told_between_any_two(steward: HttpClient) -> None:
     assert show(steward, first, "/diff", against=second["id"]) == found
     since = show(steward, second, "/diff", against="now")
     assert (since["before"], since["after"]) == (2, None)
-    assert since["changes"] == ["Intended use: Otherwise.; before, As it is.."]
+    assert since["changes"] == ["Intended use: Otherwise.; before, As it is."]
     with pytest.raises(ConflictError, match="is the first revision"):
         show(steward, first, "/diff")
     other = publish(steward, version=1)

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from registry.cards.card import Revision
+from registry.cards.fact_kinds import NOT_RECORDED
 from registry.cards.questions.reading import load_questions
 from registry.cards.summary.bands import band_of
 from registry.cards.summary.domains import choose, how_many
@@ -228,6 +229,14 @@ def test_a_kind_that_no_source_names_is_used_all_the_same() -> None:
     assert made(facts, "crawled_used").value is True
     assert made(facts, "crawled_modalities").state is State.NOT_RECORDED
     assert made(facts, "licensed_modalities").state is State.NOT_APPLICABLE
+
+
+def test_modalities_of_which_none_is_recorded_are_no_answer() -> None:
+    silent = source("one", "public", modality=None)
+    found = made(sourced(silent), "public_modalities")
+    assert (found.state, found.note) == (State.NOT_RECORDED, "No source names its modality.")
+    in_part = made(sourced(silent, source("two", "public")), "public_modalities")
+    assert in_part.value == (NOT_RECORDED, "text")
 
 
 def test_private_datasets_are_named_only_where_they_are_publicly_known() -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from registry.cards.catalogue import CATALOGUE
+from registry.cli.ai_systems import FIELDS
+from registry.wire.statements import AiSystemBody
 from tests.cli.conftest import Run
 from tests.lineage.making import run_event
 
@@ -50,6 +53,20 @@ def test_yes_and_no_are_said_as_such(run: Run) -> None:
     assert run("statement", "add", RAW, "--kind", "labels_none", "--yes", "--json").json["value"]
     refused = run("statement", "add", RAW, "--kind", "labels_none")
     assert (refused.code, "with yes or no" in refused.err) == (1, True)
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_wrong_field_of_a_system_is_answered_with_all_of_them(run: Run) -> None:
+    refused = run("ai-system", "set", "chat", "code=yes")
+    assert (refused.code, "code_of_practice" in refused.err) == (2, True)
+    assert run("ai-system", "list", "--json").json["systems"] == []
+
+
+def test_the_fields_of_a_system_are_those_that_are_taken_and_that_gaps_name() -> None:
+    assert set(FIELDS) == set(AiSystemBody.model_fields)
+    begin = "registry ai-system set, "
+    by = {kind.supplied_by for kind in CATALOGUE.values() if kind.supplied_by.startswith(begin)}
+    assert {each.removeprefix(begin) for each in by} < set(FIELDS)
 
 
 @pytest.mark.usefixtures("lake")

@@ -27,8 +27,9 @@ SELECT b.number, b.dataset_id, b.run_id, b.name, b.wins, b.effective_at, b.mode,
   b.origin_kind, b.origin_uri, b.origin_description, b.collected_from, b.collected_until,
   b.license, b.legal_basis, b.special_category_condition, b.purposes, b.region, b.classification,
   b.personal_data, b.example_count, b.subject_coverage, k.state, k.rows, k.since, k.indexed,
-  o.subjects, h.erased, h.changed_at
+  o.subjects, h.erased, h.changed_at, d.namespace, d.name
 FROM {rows} AS w JOIN batch b ON b.number = w.number
+JOIN dataset d ON d.id = b.dataset_id
 LEFT JOIN batch_binding k ON k.number = b.number
 LEFT JOIN ledger_object o ON o.id = k.object_id
 LEFT JOIN batch_hole h ON h.number = b.number
@@ -67,6 +68,8 @@ class BatchRow(NamedTuple):
     subjects: int | None
     erased: int | None
     changed_at: int | None
+    dataset_namespace: str
+    dataset_name: str
 
     @property
     def is_bound(self) -> bool:
@@ -87,8 +90,9 @@ class BatchRow(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What it is called in evidence."""
-        return f"{uuid_text(bytes(self.run_id))}/{self.name}"
+        """What it is called in evidence. A run may call a batch of each of its outputs the same."""
+        run = uuid_text(bytes(self.run_id))
+        return f"{run}/{self.dataset_namespace} {self.dataset_name}/{self.name}"
 
     @property
     def event(self) -> str:

@@ -8,15 +8,17 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session
 
+from registry.cards.fact_kinds import BEYOND
 from registry.cards.facts.making import Row, basis, known, latest, missing, table
 from registry.cards.facts.origin import ROWS_LIMIT
-from registry.cards.facts.sight import BEYOND, Sight
+from registry.cards.facts.sight import Sight
 from registry.cards.facts.world import World
 from registry.cards.values import Evidence, EvidenceKind, Fact, Grade, State
 from registry.catalog.names import dataset_id
@@ -68,7 +70,9 @@ def erasure_facts(session: Session, world: World, sight: Sight) -> Iterator[Fact
     closed = [row.closed_at - row.received_at for row in found if row.closed_at is not None]
     if closed:
         days = round(median(closed) / _DAY_MICROS, 1)
-        yield known("erasure.median_days", days, Grade.MEASURED, on)
+        # On the day itself is a length of time, and no count of nothing.
+        took = known("erasure.median_days", days, Grade.MEASURED, on)
+        yield replace(took, state=State.KNOWN)
     else:
         note = "No request that concerned it was answered yet." if found else "Nobody asked."
         yield missing("erasure.median_days", State.NOT_APPLICABLE, note, on)

@@ -19,11 +19,12 @@ from typing import Any
 
 from sqlmodel import Session
 
+from registry.cards.fact_kinds import BEYOND
 from registry.cards.facts.batch_rows import batches_basis
 from registry.cards.facts.making import Basis, Row, basis, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.preparation import Generated
-from registry.cards.facts.sight import BEYOND, Sight
+from registry.cards.facts.sight import Sight
 from registry.cards.facts.world import World
 from registry.cards.values import Evidence, EvidenceKind, Fact, Grade
 from registry.catalog.facets import parse_facet
@@ -203,7 +204,8 @@ def _grouped(made: Iterable[Made], sight: Sight) -> list[tuple[str, str]]:
         else:
             hidden += 1
     rows = [(name, ranges(numbers[name])) for name in sorted(numbers)]
-    return [*rows, (BEYOND, f"{hidden} versions")] if hidden else rows
+    said = "1 version" if hidden == 1 else f"{hidden:,} versions"
+    return [*rows, (BEYOND, said)] if hidden else rows
 
 
 def ranges(numbers: Iterable[int]) -> str:

@@ -16,11 +16,11 @@ import calendar
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from registry.cards.fact_kinds import NOT_RECORDED
+from registry.cards.fact_kinds import BEYOND, NOT_RECORDED
 from registry.cards.facts.batch_rows import BatchRow, batches_basis
 from registry.cards.facts.making import Row, earliest, known, latest, not_recorded, table
 from registry.cards.facts.rollup import NO_SHARE, Share, shares_of
-from registry.cards.facts.sight import BEYOND, Sight
+from registry.cards.facts.sight import Sight
 from registry.cards.facts.sources import (
     MODALITY_DOMAIN,
     MODALITY_SOURCE,

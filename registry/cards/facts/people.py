@@ -153,4 +153,5 @@ def _recipients(session: Session, shares: Sequence[Any]) -> Fact:
             )
         )
     on = basis([], latest(*(row.recorded_at for row in shares)))
-    return table("access.recipients", rows, Grade.DECLARED, on)
+    note = None if rows else "Nobody recorded that it was handed on."
+    return table("access.recipients", rows, Grade.DECLARED, on, note=note)

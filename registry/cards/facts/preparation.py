@@ -18,10 +18,11 @@ from operator import or_
 
 from sqlmodel import Session
 
+from registry.cards.fact_kinds import BEYOND
 from registry.cards.facts.batch_rows import BatchRow, batches_basis
 from registry.cards.facts.making import Basis, Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT, day
-from registry.cards.facts.sight import BEYOND, Sight
+from registry.cards.facts.sight import Sight
 from registry.cards.facts.sources import Sources
 from registry.cards.facts.world import World
 from registry.cards.values import Fact, Grade

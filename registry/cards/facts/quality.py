@@ -16,10 +16,11 @@ from typing import Any
 
 from sqlmodel import Session
 
+from registry.cards.fact_kinds import BEYOND
 from registry.cards.facts.making import Basis, Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.rollup import Rollup, shares_fact
-from registry.cards.facts.sight import BEYOND, Sight
+from registry.cards.facts.sight import Sight
 from registry.cards.facts.world import Facets, World, facets_basis
 from registry.cards.values import Fact, Grade, Scalar
 from registry.catalog.facets import parse_facet

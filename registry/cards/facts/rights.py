@@ -20,11 +20,12 @@ from typing import Any
 
 from sqlmodel import Session
 
+from registry.cards.fact_kinds import BEYOND
 from registry.cards.facts.batch_rows import BatchRow, batches_basis
 from registry.cards.facts.making import Row, known, not_recorded, table
 from registry.cards.facts.origin import ROWS_LIMIT
 from registry.cards.facts.rollup import NO_SHARE, Rollup, is_open, roll_up, shares_of
-from registry.cards.facts.sight import BEYOND, Sight
+from registry.cards.facts.sight import Sight
 from registry.cards.facts.sources import Sources
 from registry.cards.facts.world import Facets, World
 from registry.cards.values import Fact, Grade

@@ -17,7 +17,6 @@ from registry.cards.values import Evidence, Fact
 from registry.catalog.scope import Scope
 from registry.storage.bulk import select_by_ids
 
-BEYOND = "(beyond your scope)"
 _OWNERS = """
 SELECT w.id, o.project_id FROM {ids} AS w JOIN name_owner o ON o.entity_id = w.id
 """

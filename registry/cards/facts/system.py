@@ -88,7 +88,8 @@ def _systems(systems: Sequence[AiSystemView], target: Target) -> Fact:
             for use in each.uses
             if use.dataset_id == target.dataset.id and use.version in (None, target.number)
         )
-        market = max(each.market_dates, default=None) if each.market_dates else None
+        dates = each.market_dates
+        market = None if dates is None else max(dates, default=_NONE)
         rows += [(each.id, each.name, each.version, role, market, _bases(each)) for role in roles]
     return table("system.systems", rows, Grade.DECLARED, _basis(systems))
 

@@ -67,7 +67,8 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The version that is asked for. `scope_id`: the run that wrote it.
+    """The version that is asked for. `scope_id`: the run that wrote it, `event`: what said how that
+    run ended, if anything did.
 
     `versions`: the dataset versions that the facts are about: this one, or those that a model's run
     read (rule 2), with `read` what it read at all.
@@ -78,6 +79,7 @@ class Target:
     base: int | None
     mode: str
     scope_id: bytes
+    event: str | None
     completed_at: datetime
     is_model: bool
     versions: tuple[tuple[Named, int], ...]
@@ -252,10 +254,11 @@ class World:
 
     @cached_property
     def of_version(self) -> Basis:
-        """The version itself, as evidence."""
+        """The version itself and the event that ended the run which wrote it, as evidence."""
         target = self.target
-        thing = Evidence(EvidenceKind.VERSION, version_key(target.dataset, target.number))
-        return Basis((thing,), 1, target.completed_at)
+        things = [] if target.event is None else [Evidence(EvidenceKind.EVENT, target.event)]
+        things.append(Evidence(EvidenceKind.VERSION, version_key(target.dataset, target.number)))
+        return sorted_basis(things, len(things), target.completed_at)
 
     def is_measured(self, row: BatchRow) -> bool:
         """Whether the ledger has the examples of a batch or their map, and so counted them."""
@@ -288,6 +291,7 @@ def find_target(session: Session, dataset_id: bytes, number: int) -> Target:
         row.base,
         row.mode,
         bytes(row.scope_id),
+        None if row.state_key is None else digest_text(wins_parts(bytes(row.state_key)[1:])[1]),
         from_micros(row.completed_at),
         is_model,
         versions,
@@ -323,10 +327,11 @@ def _found(session: Session, dataset_id: bytes, number: int) -> tuple[Named, Any
     """The dataset and the row of its version, with moments in microseconds."""
     sql = """
         SELECT d.id, d.namespace, d.name, v.base, v.mode, v.scope_id, v.completed_at, v.number,
-          t.payload
+          t.payload, r.state_key
         FROM {ids} AS w JOIN dataset d ON d.id = w.id
         LEFT JOIN dataset_facet t ON t.dataset_id = d.id AND t.name = 'datasetType'
-        LEFT JOIN dataset_version v ON v.dataset_id = d.id AND v.number = :number"""
+        LEFT JOIN dataset_version v ON v.dataset_id = d.id AND v.number = :number
+        LEFT JOIN run r ON r.id = v.scope_id"""
     rows = select_by_ids(session, sql, [dataset_id], number=number)
     if not rows:
         raise NotFoundError(

@@ -21,11 +21,10 @@ from registry.cards.huggingface.front import front_matter
 from registry.cards.huggingface.vocabulary import Vocabulary
 from registry.cards.known import fact_of
 from registry.cards.values import CardFacts, Fact, State, Table
-from registry.cards.wording import cell_words, column_words, state_words, words_of
+from registry.cards.wording import column_words, row_words, state_words, words_of
 from registry.render import markdown
 
 ROWS_HERE: Final = 50
-FILE_NAME: Final = "README.md"
 # Bidirectional marks and separators, which PyYAML takes for letters or for plain line ends.
 _UNSEEN = re.compile(
     "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -164,7 +163,7 @@ def _table(table: Table) -> Iterator[str]:
     yield _line([column_words(column) for column in table.columns])
     yield f"|{' --- |' * len(table.columns)}\n"
     for row in table.rows[:ROWS_HERE]:
-        yield _line([cell_words(cell, name) for cell, name in zip(row, table.columns, strict=True)])
+        yield _line(row_words(table.columns, row))
     more = table.count - min(len(table.rows), ROWS_HERE)
     yield f"\nAnd {more:,} more rows, of {table.count:,}.\n\n" if more > 0 else "\n"
 

@@ -24,6 +24,7 @@ from registry.cards.wording import (
     cell_words,
     column_words,
     evidence_words,
+    row_words,
     state_words,
     supplier_words,
 )
@@ -269,8 +270,8 @@ class _Maker:
         )
         rows = tuple(
             tuple(
-                Said(cell_words(cell, column), isinstance(cell, str))
-                for column, cell in zip(table.columns, row, strict=True)
+                Said(words, isinstance(cell, str))
+                for words, cell in zip(row_words(table.columns, row), row, strict=True)
             )
             for row in table.rows[: self._rows]
         )

@@ -55,9 +55,10 @@ class Sources:
         rows = [row for name in names for row in self.rows.get(name, ())]
         if not rows and self.used(*names) is False:
             return Fact("", State.NOT_APPLICABLE, note="There is no such data.")
-        if not rows:
+        named = tuple(dict.fromkeys(str(row["modality"] or NOT_RECORDED) for row in rows))
+        if set(named) <= {NOT_RECORDED}:
             return Fact("", State.NOT_RECORDED, note="No source names its modality.")
-        return tuple(dict.fromkeys(str(row["modality"] or NOT_RECORDED) for row in rows))
+        return named
 
     def large_public(self, over: float) -> Value | Fact:
         """The public datasets whose share of a modality is greater than this."""
