@@ -52,7 +52,8 @@ from registry.storage.columns import table_of
 _T = TypeVar("_T")
 _number = table_of(BatchNumber)
 _NO_PLACE = (
-    "Nobody recorded which rows lie in it: record its rows (`registry adopt`) and plan anew."
+    "Nobody recorded which rows lie in it: have the rows taken out there, and record that with "
+    "evidence (`registry erasure task record`)."
 )
 
 

@@ -59,8 +59,9 @@ _FROM_ERASED = frozenset({TaskState.VERIFIED, TaskState.FAILED_RETRYABLE, TaskSt
 BY_HOLD = "hold"
 NOTHING: Ordinals = np.empty(0, np.uint32)
 NO_ROOT = (
-    "It does not lie where this registry may erase: have its folder or bucket added to "
-    "REGISTRY_FILE_ROOTS, or erase there and record that with evidence."
+    "It does not lie where this registry may erase, or only a link leads there: have its folder or "
+    "bucket added to REGISTRY_FILE_ROOTS by its real path, or erase there and record that with "
+    "evidence."
 )
 _OTHERS = Trouble(Reason.BUSY, "Another erasure took rows out of it meanwhile.")
 _UNCHANGED = Trouble(Reason.REMAINS, "Byte for byte it is as it was, with the rows in it.")
