@@ -20,8 +20,9 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from registry.actors.accounts import SYSTEM
-from registry.catalog.version_tables import BatchNumber
+from registry.catalog.version_tables import Batch, BatchFile, BatchNumber
 from registry.erasure.case.cases import read_case
+from registry.erasure.connectors.protocol import Target
 from registry.erasure.execution.aftermath import file_target as name_of_file
 from registry.erasure.execution.carrying_out import ROUNDS
 from registry.erasure.execution.hands import Hands, read_planned
@@ -50,7 +51,9 @@ from registry.ledger.source_files import BatchFileNode, files_of
 from registry.storage.columns import table_of
 
 _T = TypeVar("_T")
-_number = table_of(BatchNumber)
+_number, _batch, _file = table_of(BatchNumber), table_of(Batch), table_of(BatchFile)
+#: How many later batches a changed file is held against.
+_LATER = 3
 _NO_PLACE = (
     "Nobody recorded which rows lie in it: have the rows taken out there, and record that with "
     "evidence (`registry erasure task record`)."
@@ -169,7 +172,43 @@ def _begin(
         known_of(session, parts),
         intended_rows=NOTHING if there is None else there.next_rows.ordinals(),
         along=_along(session, hands, task, number, node, now),
+        later=lambda s: _later(s, key, node),
     )
+
+
+def _later(session: Session, key: FileKey, node: BatchFileNode) -> dict[int, Target]:
+    """The file as the later batches of its dataset have it, the last one first, but for those that
+    have the bytes of this one and those that are being rewritten (`taking_out` rule 4).
+    """
+    query = (
+        select(_batch.c.number)
+        .join(
+            _file,
+            (_file.c.dataset_id == _batch.c.dataset_id)
+            & (_file.c.run_id == _batch.c.run_id)
+            & (_file.c.batch_name == _batch.c.name),
+        )
+        .where(
+            _file.c.dataset_id == key.dataset_id,
+            _file.c.uri == key.uri,
+            _batch.c.number > key.batch_number,
+        )
+    )
+    numbers = sorted(set(session.execute(query).scalars()), reverse=True)[:_LATER]
+    files = files_of(session, numbers)
+    bindings = targets_of(session, [key.dataset_id]).get(key.dataset_id, [])
+    found = {}
+    for number in numbers:
+        there = FileKey(key.dataset_id, number, key.uri)
+        state = read_states(session, [there]).get(there)
+        for file in files.get(number, []):
+            is_whole = file.first is not None and file.sha256 not in (None, node.sha256)
+            if file.uri != key.uri or not is_whole:
+                continue
+            target = file_target(file, state, target_for_file(bindings, file.uri))
+            if target.intended is None:
+                found[number] = target
+    return found
 
 
 def _along(
