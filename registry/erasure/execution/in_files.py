@@ -44,7 +44,7 @@ from registry.erasure.execution.taking_out import (
 from registry.erasure.lifecycle import AT_WORK, WORKABLE, TaskKind, TaskState
 from registry.erasure.plan.members import read_erase_set
 from registry.erasure.scope.sets import Ordinals, Sets
-from registry.erasure.targets.bindings import is_copy, target_for_file, targets_of
+from registry.erasure.targets.bindings import TargetView, is_copy, target_for_file, targets_of
 from registry.erasure.targets.file_states import FileKey, file_target, read_states
 from registry.erasure.tasks import TaskView, read_task, read_tasks, tasks_alike, turn_task
 from registry.ledger.source_files import BatchFileNode, files_of
@@ -150,7 +150,6 @@ def _begin(
     if keep_back(session, task, int(rows.size), kept, now, done=task.verified):
         return None
     key = FileKey(_dataset_of(session, number), number, node.uri)
-    bound = target_for_file(targets_of(session, [key.dataset_id]).get(key.dataset_id, []), node.uri)
     there = read_states(session, [key]).get(key)
     parts = (Part(key, rows),)
     turn_task(session, task, TaskState.RUNNING, actor=SYSTEM, now=now)
@@ -161,7 +160,7 @@ def _begin(
         file_target(
             node,
             there,
-            bound,
+            _bound(session, key),
             keys=kept_of.names.get(number, {}),
             digests=kept_of.digests.get(number, {}),
             digest_of=hands.ledger.digests.keyed,
@@ -174,6 +173,12 @@ def _begin(
         along=_along(session, hands, task, number, node, now),
         later=lambda s: _later(s, key, node),
     )
+
+
+def _bound(session: Session, key: FileKey) -> TargetView | None:
+    """The binding that covers a file."""
+    targets = targets_of(session, [key.dataset_id]).get(key.dataset_id, [])
+    return target_for_file(targets, key.uri)
 
 
 def _later(session: Session, key: FileKey, node: BatchFileNode) -> dict[int, Target]:
@@ -196,8 +201,7 @@ def _later(session: Session, key: FileKey, node: BatchFileNode) -> dict[int, Tar
     )
     numbers = sorted(set(session.execute(query).scalars()), reverse=True)[:_LATER]
     files = files_of(session, numbers)
-    bindings = targets_of(session, [key.dataset_id]).get(key.dataset_id, [])
-    found = {}
+    bound, found = _bound(session, key), {}
     for number in numbers:
         there = FileKey(key.dataset_id, number, key.uri)
         state = read_states(session, [there]).get(there)
@@ -205,7 +209,7 @@ def _later(session: Session, key: FileKey, node: BatchFileNode) -> dict[int, Tar
             is_whole = file.first is not None and file.sha256 not in (None, node.sha256)
             if file.uri != key.uri or not is_whole:
                 continue
-            target = file_target(file, state, target_for_file(bindings, file.uri))
+            target = file_target(file, state, bound)
             if target.intended is None:
                 found[number] = target
     return found
