@@ -65,6 +65,30 @@ def show_request(request: dict[str, Any], as_json: bool) -> None:
             empty="",
             whole=["STATE"],
         )
+    for task in request["tasks"]:
+        _show_open(task)
+
+
+def _show_open(task: dict[str, Any]) -> None:
+    """What stands in the way of a task, and the id by which a person records what they did."""
+    from registry.erasure.lifecycle import ENDED_WELL, TaskState
+
+    if TaskState(task["state"]) in ENDED_WELL:
+        return
+    counts = ("expected", "found", "erased", "verified")
+    rows = [f"{task[name]:,} {name}" for name in counts if task[name] is not None]
+    say("")
+    show_facts(
+        [
+            ("Task", task["id"]),
+            ("About", f"{task['kind']} {task['target']}"),
+            ("State", task["state"]),
+            ("Until", moment_text(task["until"])),
+            ("Rows", rows or None),
+            ("Says", task["detail"]),
+            ("Evidence", task["evidence"]),
+        ]
+    )
 
 
 def _channel(request: dict[str, Any]) -> str:

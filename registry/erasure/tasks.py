@@ -292,6 +292,7 @@ def dispose_model(
     return turn_task(session, task, TaskState.DISPOSED, change, actor=actor, now=now)
 
 
+_BY_A_PERSON = "Recorded by a person, with evidence."
 #: What a person may say of a task of each kind.
 _RECORDED = {
     TaskKind.MANUAL: frozenset({TaskState.VERIFIED, TaskState.NOT_PRESENT}),
@@ -333,7 +334,8 @@ def record_work(
             f"The task {task.id} is {to.value} since {task.changed_at:%Y-%m-%dT%H:%M:%SZ}.",
             remedy="What was recorded stays; nothing is left to be done.",
         )
-    told = TaskChange(evidence=worded(evidence, "evidence"), detail=note)
+    # What was in the way before is no word about what the person did.
+    told = TaskChange(evidence=worded(evidence, "evidence"), detail=note or _BY_A_PERSON)
     if task.kind is TaskKind.REVIEW:
         told = replace(told, expected=0)
     if task.kind in (TaskKind.FILE, TaskKind.CONTENT_SCAN) and task.state in AT_WORK:

@@ -56,6 +56,23 @@ def test_a_request_is_filed_shown_and_ended(run: Run, environment: Path) -> None
     assert (gone.code, "was destroyed at" in gone.err) == (1, True)
 
 
+def test_what_is_left_to_do_is_shown_with_the_id_by_which_it_is_recorded(
+    run: Run, environment: Path
+) -> None:
+    filed = run("erasure", "request", PERSON, "--right", "access", "--identity", "authenticated")
+    assert filed.code == 0, filed.err
+    (case,) = run("erasure", "list", "--json").json["requests"]
+    (task,) = run("erasure", "show", case["id"], "--json").json["tasks"]
+    shown = run("erasure", "show", case["id"]).out
+    assert task["id"] in shown
+    assert task["detail"] in shown
+    done = ("--state", "verified", "--evidence", "ticket 12")
+    assert run("erasure", "task", "record", case["id"], task["id"], *done).code == 0
+    after = run("erasure", "show", case["id"]).out
+    assert task["target"] in after
+    assert task["id"] not in after
+
+
 def test_who_filed_decides_nothing_and_is_told_so(run: Run, environment: Path) -> None:
     filed = run("erasure", "request", PERSON, "--identity", "authenticated", "--json").json
     plan = "sha256:" + "0" * 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -202,15 +203,26 @@ def test_an_obstacle_has_a_name(
 
 
 def test_the_database_is_out_of_reach(tmp_path: Path) -> None:
+    (tmp_path / "junk.db").write_bytes(b"no database" * 500)
     for url, reason in (
-        (f"sqlite:///{tmp_path / 'no' / 'folder.db'}", Reason.OUT_OF_REACH),
         ("postgresql+psycopg://u:s3cret@127.0.0.1:1/none", Reason.OUT_OF_REACH),
+        (f"sqlite:///{tmp_path / 'no' / 'folder.db'}", Reason.GONE),
+        (f"sqlite:///{tmp_path / 'none.db'}", Reason.GONE),
+        (f"sqlite:///{tmp_path / 'junk.db'}", Reason.TRUNCATED),
+        ("u:s3cret is no address", Reason.CREDENTIAL_MISSING),
+        ("nothing://u:s3cret@127.0.0.1/none", Reason.CREDENTIAL_MISSING),
+        ("mssql+pyodbc://u:s3cret@127.0.0.1/none", Reason.NOT_INSTALLED),
     ):
         connector = SqlConnector(lambda credential, url=url: url)  # type: ignore[misc]
         done = connector.erase(TARGET, ordinals(*GONE), Watch())
-        assert done.trouble is not None
-        assert (done.trouble.reason, done.state) == (reason, TaskState.FAILED_RETRYABLE)
+        assert done.trouble is not None, url
+        assert done.trouble.reason is reason, url
+        assert done.state is done.trouble.state
         assert "s3cret" not in done.trouble.detail
+        checked = connector.check(TARGET)
+        assert checked is not None, url
+        assert checked.reason is reason, url
+    assert not (tmp_path / "none.db").exists()
     done = SqlConnector(_no_credential).erase(TARGET, ordinals(*GONE), Watch())
     assert done.trouble is not None
     assert done.trouble.reason is Reason.CREDENTIAL_MISSING
@@ -227,6 +239,40 @@ def test_a_database_that_may_only_be_read(tmp_path: Path) -> None:
     done = connector.erase(TARGET, ordinals(10), Watch())
     assert done.trouble is not None
     assert done.trouble.reason is Reason.READ_ONLY
+
+
+def _opened(path: Path, script: str) -> tuple[SqlConnector, sqlite3.Connection]:
+    opened = sqlite3.connect(path)
+    opened.executescript(script)
+    return SqlConnector(lambda credential: f"sqlite:///{path}"), opened
+
+
+def test_a_column_that_takes_another_key_for_the_same_loses_no_row(tmp_path: Path) -> None:
+    connector, opened = _opened(
+        tmp_path / "warehouse.db",
+        'CREATE TABLE "Training rows" (id TEXT COLLATE NOCASE);'
+        "INSERT INTO \"Training rows\" VALUES ('EX-10'), ('ex-11')",
+    )
+    done = connector.erase(TARGET, ordinals(10, 11), Watch())
+    assert done.trouble is not None
+    assert done.trouble.reason is Reason.DUPLICATE_KEYS
+    assert opened.execute('SELECT count(*) FROM "Training rows"').fetchone() == (2,)
+    opened.close()
+
+
+def test_rows_that_others_refer_to_are_kept_by_their_database(tmp_path: Path) -> None:
+    connector, opened = _opened(
+        tmp_path / "warehouse.db",
+        'CREATE TABLE "Training rows" (id TEXT PRIMARY KEY); CREATE TABLE label (row TEXT);'
+        "INSERT INTO \"Training rows\" VALUES ('ex-10'), ('ex-11');"
+        "CREATE TRIGGER refers BEFORE DELETE ON \"Training rows\" WHEN old.id = 'ex-11' "
+        "BEGIN SELECT RAISE(ABORT, 'FOREIGN KEY constraint failed'); END;",
+    )
+    done = connector.erase(TARGET, ordinals(10, 11), Watch())
+    assert done.trouble is not None
+    assert (done.trouble.reason, done.state) == (Reason.REFUSED, TaskState.FAILED_FINAL)
+    assert opened.execute('SELECT count(*) FROM "Training rows"').fetchone() == (2,)
+    opened.close()
 
 
 def test_the_proof_finds_what_came_back(connector: SqlConnector, engine: sa.Engine) -> None:

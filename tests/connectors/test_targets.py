@@ -81,6 +81,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a user in the address": ({"uri": "s3://user:word@lake/x"}, "holds a user"),
     "a query in the address": ({"uri": "s3://lake/x?versionId=1"}, "holds a user, a query"),
     "no address": ({"uri": " "}, "lies somewhere"),
+    "a path that begins nowhere": ({"uri": "lake/raw"}, "does not say from where"),
     "a form that is none": ({"form": "docx"}, "is no form"),
     "rows by a key that is not named": ({"by_key": True}, "needs its key column"),
     "a table of files": ({"table": "rows"}, "has no table"),
@@ -150,6 +151,7 @@ def test_a_check_says_what_stands_in_the_way(client: HttpClient) -> None:
         "failed_final",
     )
     assert "REGISTRY_FILE_ROOTS" in found["remedy"]
+    assert found["detail"].startswith("/lake/raw does not lie")
 
 
 @pytest.fixture

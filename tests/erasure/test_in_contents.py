@@ -236,7 +236,7 @@ def test_data_that_cannot_be_read_was_not_searched_and_what_can_be_is(web: Web) 
     scan = web.scan(request_id)
     assert (scan["state"], scan["found"]) == ("not_searched", 1)
     assert "changed_outside" in scan["detail"]
-    assert "registry adopt" in scan["detail"]
+    assert "registry erasure execute" in scan["detail"]
     document = web.shown(request_id)["plan"]["document"]
     assert erased(document) == {"raw": 1, "web": 1, "copy": 1}
     assert [each["name"] for each in document["not_searched"]] == ["web"]

@@ -214,6 +214,39 @@ def test_a_file_that_was_changed_outside_is_not_touched_until_it_is_as_recorded(
     assert show(lake.client, request_id)["state"] == "fulfilled"
 
 
+@pytest.mark.parametrize("was_moved", [False, True], ids=["as told", "changed since"])
+def test_a_file_that_a_later_run_was_written_over_holds_that_run_alone(
+    lake: Lake, was_moved: bool
+) -> None:
+    path = lake.folder / "clean.jsonl"
+    rows = [{**row, "made": 2} for row in table().to_pylist()]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    same = {"form": "range", "first": 0, "count": len(PEOPLE), "size": len(PEOPLE)}
+    maps, files = [mapped([("raw", "raw")], same)], [said_of(path, len(PEOPLE))]
+    clean = written("clean", "clean", maps=maps, files=files)
+    told(lake.client, "clean", 3, clean, reads=["raw"])
+    work_off(lake.house)
+    lake.clock.advance(hours=1)
+    if was_moved:
+        path.write_bytes(path.read_bytes() + b"\n")
+    request_id = lake.erased("ann")
+    found = [
+        counts(task)
+        for task in show(lake.client, request_id)["tasks"]
+        if task["target"].endswith("clean.jsonl")
+    ]
+    if was_moved:
+        assert [each[0] for each in found] == ["changed_outside"] * 2
+        return
+    assert sorted(found) == [("not_present", 3, 0, 0, 0), ("verified", 3, 3, 3, 3)]
+    assert lake.people()["clean.jsonl"] == ["bob", "cay", "bob"]
+    assert show(lake.client, request_id)["state"] == "fulfilled"
+    # The next one finds what the first one left.
+    request_id = lake.erased("bob")
+    assert lake.people()["clean.jsonl"] == ["cay"]
+    assert show(lake.client, request_id)["state"] == "fulfilled"
+
+
 class _Lying:
     """A connector that says that it erased, and did not."""
 

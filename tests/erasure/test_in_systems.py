@@ -209,6 +209,7 @@ WRONG: dict[str, tuple[Json, type[RegistryError], str]] = {
     "one of the future": ({"late": -400}, NotVerifiedError, "not just now"),
     "another task": ({"said": {"task": "no-such-task"}}, ConflictError, "about another task"),
     "an outcome that is none": ({"said": {"outcome": "maybe"}}, InvalidInputError, "no ack"),
+    "more than can be counted": ({"said": {"erased": 10**30}}, InvalidInputError, "no ack"),
     "words about the person": (
         {"said": {"evidence": f"erased {email('ann')}"}},
         InvalidInputError,
@@ -245,13 +246,16 @@ def test_an_answer_that_is_no_good_is_kept_and_for_a_person(vendor: Vendor) -> N
     request_id, task = vendor.told("ann")
     assert vendor.answer(task, {"erased": 2}).json()["state"] == "failed_final"
     assert "erased 2 rows, and was told of 3" in vendor.task(request_id)["detail"]
-    # Somebody asks again: the notice is another one, for the first was answered.
+    # More than was named is somebody else's.
+    assert vendor.answer(task, {"erased": 4}, message="m0").json()["state"] == "failed_final"
+    assert "erased 4 rows, and was told of 3" in vendor.task(request_id)["detail"]
+    # Somebody asks again: the notice is another one, for the others were answered.
     vendor.client.post(f"{REQUESTS}/{request_id}/execute", None)
     work_off(vendor.house)
     assert vendor.task(request_id)["state"] == "awaiting_recipient_ack"
     (first, named), (second, again) = vendor.asked()
     assert (first, named) == (f"msg_{task['id']}", again)
-    assert second == f"msg_{task['id']}_1"
+    assert second == f"msg_{task['id']}_2"
     said = {"outcome": "impossible", "evidence": "archived on tape"}
     assert vendor.answer(task, said, message="m2").json()["state"] == "failed_final"
     assert "archived on tape" in vendor.task(request_id)["evidence"]

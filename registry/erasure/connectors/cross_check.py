@@ -68,8 +68,10 @@ def locate_by_key(tables: Iterable[pa.Table], target: Target, rows: Ordinals) ->
     wanted = pa.array(sorted(by_key), pa.string())
     found: dict[str, int] = {}
     first = 0
+    has_keys = False
     for table in tables:
         texts = texts_of(table.column(target.key_column))
+        has_keys = has_keys or texts.null_count < len(texts)
         hits = pc.indices_nonzero(pc.is_in(texts, value_set=wanted))
         for hit, key in zip(hits.to_pylist(), texts.take(hits).to_pylist(), strict=True):
             if key in found:
@@ -79,6 +81,11 @@ def locate_by_key(tables: Iterable[pa.Table], target: Target, rows: Ordinals) ->
             found[key] = first + hit
         first += table.num_rows
     if asked.size and not found and not target.may_lack:
+        if first and not has_keys:  # as in JSON Lines, which have no list of columns
+            raise StoppedError(
+                Reason.KEY_COLUMN_MISSING,
+                f"None of the {first} rows of {target.uri} has a value for {target.key_column!r}.",
+            )
         raise StoppedError(
             Reason.NOTHING_FOUND, f"None of the {asked.size} rows is in {target.uri}."
         )

@@ -73,7 +73,7 @@ class FolderPlace:
     def _entries(self, folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
         with (
             telling(folder),
-            _folder_of(f"{folder.rstrip('/')}/-", self._roots) as (opened, _),
+            _folder_of(f"{folder.rstrip('/')}/-", self._roots, called=folder) as (opened, _),
             os.scandir(opened) as entries,
         ):
             yield entries
@@ -87,11 +87,14 @@ class FolderPlace:
 
 
 @contextmanager
-def _folder_of(uri: str, roots: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _folder_of(
+    uri: str, roots: Sequence[str], *, called: str | None = None
+) -> Iterator[tuple[int, str]]:
     path = readable_path(uri, roots)
     if path is None:
         raise StoppedError(
-            Reason.OUTSIDE_ROOTS, f"{uri} does not lie in an allowed folder, or leads elsewhere."
+            Reason.OUTSIDE_ROOTS,
+            f"{called or uri} does not lie in an allowed folder, or leads elsewhere.",
         )
     folder = os.open(path.anchor, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -69,6 +69,7 @@ class Acknowledgement:
     digest: bytes
 
 
+_MOST = 1 << 53  # numbers beyond this are not read alike everywhere (RFC 8259, section 6)
 OUTCOMES = ("erased", "not_present", "impossible")
 
 
@@ -261,7 +262,7 @@ def _read(body: bytes, digest: bytes) -> Acknowledgement:
         kind == "erasure.acknowledged"
         and isinstance(task, str)
         and outcome in OUTCOMES
-        and (erased is None or (type(erased) is int and erased >= 0))
+        and (erased is None or (type(erased) is int and 0 <= erased <= _MOST))
         and (evidence is None or (isinstance(evidence, str) and len(evidence) <= 2_000))
     )
     if not fits or (outcome == "impossible" and not evidence):

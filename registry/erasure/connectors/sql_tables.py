@@ -3,9 +3,9 @@
 Rules (issue "Erasure, the hands"; DESIGN §6, "SQL residue counts"):
 1. The database is a named credential's, the table is found there by its name; both names and the
    key column are held against what the database says of itself, and quoted by the driver.
-2. A row is known by its key alone. A key that more rows have is refused; a row whose key is not
-   recorded is not touched. No row at all where some were expected is a failure, unless an erasure
-   that broke off had begun.
+2. A row is known by its key alone. A key that more rows have is refused, and so is one that the
+   column takes for another (`NOCASE` and the like); a row whose key is not recorded is not touched.
+   No row at all where some were expected is a failure, unless an erasure that broke off had begun.
 3. Rows go in chunks of one transaction each, so that a large erasure holds no lock for long; what
    broke off goes on with the rest.
 4. Then what was deleted is made gone: SQLite overwrites (`secure_delete`), is vacuumed and its WAL
@@ -18,12 +18,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchTableError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from registry.erasure.connectors.edge import at_edge
@@ -127,7 +128,7 @@ class SqlConnector:
             raise StoppedError(
                 Reason.KEY_COLUMN_MISSING, f"{target.uri} is bound without table or key column."
             )
-        engine = sa.create_engine(self._url_of(target.credential), poolclass=NullPool)
+        engine = _engine(self._url_of(target.credential), target)
         try:
             with _speaking(target.uri), engine.connect() as connection:
                 yield _Table(engine, connection, target.table, target.key_column)
@@ -164,6 +165,12 @@ class _Table:
                 raise StoppedError(
                     Reason.DUPLICATE_KEYS, f"Several rows of {self._table.name} have one key."
                 )
+            if unique and any(_is_another(key, some) for key, _ in counts):
+                said = "takes keys for the same that are not, such as in capitals and in small"
+                raise StoppedError(
+                    Reason.DUPLICATE_KEYS,
+                    f"The key column of {self._table.name} {said}, and has another than was asked.",
+                )
             found += sum(count for _, count in counts)
         return found
 
@@ -197,6 +204,33 @@ class _Table:
 
     def _one_of(self, keys: Sequence[str]) -> sa.ColumnElement[bool]:
         return self._key.in_([_as_value(self._key.type, key) for key in keys])
+
+
+def _engine(url: str, target: Target) -> Engine:
+    """An engine for a credential's URL, which is in no message. Raises StoppedError."""
+    try:
+        engine = sa.create_engine(url, poolclass=NullPool)
+    except ImportError as error:
+        said = f"No driver is installed for the URL of the credential {target.credential}"
+        raise StoppedError(Reason.NOT_INSTALLED, f"{said} ({error.name}).") from None
+    except (SQLAlchemyError, ValueError):
+        raise StoppedError(
+            Reason.CREDENTIAL_MISSING,
+            f"The url of the credential {target.credential} is none of a database, or of no kind "
+            "that is known here.",
+        ) from None
+    # SQLite makes a file where there is none.
+    place = engine.url.database
+    is_path = engine.dialect.name == "sqlite" and place and not place.startswith((":", "file:"))
+    if is_path and not Path(place or "").exists():
+        raise StoppedError(Reason.GONE, f"The file of the database of {target.uri} is not there.")
+    return engine
+
+
+def _is_another(found: object, asked: Sequence[str]) -> bool:
+    """Whether a key that a column takes for one of those asked for is none of them (rule 2)."""
+    # Columns of fixed width fill keys up with spaces.
+    return isinstance(found, str) and found not in asked and found.rstrip(" ") not in asked
 
 
 def _as_value(kind: Any, key: str) -> object:
@@ -252,11 +286,17 @@ def _speaking(uri: str) -> Iterator[None]:
         raise StoppedError(Reason.GONE, f"There is no table {uri}.") from error
     except DBAPIError as error:
         said = type(error.orig).__name__
+        if isinstance(error, IntegrityError):
+            why = f"A rule of the database keeps rows of {uri}, such as others that refer to them"
+            remedy = "have those removed there first"
+            raise StoppedError(Reason.REFUSED, f"{why} ({said}): {remedy}.") from None
         words = str(error.orig).lower()
         if "readonly" in words or "read-only" in words or "permission denied" in words:
             raise StoppedError(Reason.READ_ONLY, f"{uri} may not be written ({said}).") from None
         if "unknown database" in words:
             raise StoppedError(Reason.GONE, f"There is no table {uri}.") from None
+        if "not a database" in words or "malformed" in words:
+            raise StoppedError(Reason.TRUNCATED, f"{uri} is damaged, or no database.") from None
         if "lock" in words:
             raise StoppedError(Reason.BUSY, f"{uri} is locked ({said}).") from None
         raise StoppedError(Reason.OUT_OF_REACH, f"{uri} did not do it ({said}).") from None

@@ -53,7 +53,13 @@ class Reason(StrEnum):
     REFUSED = "refused"
 
 
-_AGAIN = "Adopt the file again (`registry adopt`), or record its new digest, and plan anew."
+_CARRY_OUT = "carry the plan out again (`registry erasure execute`)"
+_RECORD = "record that with evidence (`registry erasure task record`)"
+_AGAIN = (
+    f"Put the file back as it was recorded and {_CARRY_OUT}; or have the rows taken out of what "
+    f"lies there now, and {_RECORD}."
+)
+_BIND_ANEW = f"Remove the binding, make it anew (`registry target`), and {_CARRY_OUT}"
 _LATER = "It is tried again; if it stays so, look at the store."
 _OUTSIDE, _FINAL = TaskState.CHANGED_OUTSIDE, TaskState.FAILED_FINAL
 _RETRY, _WITHHELD = TaskState.FAILED_RETRYABLE, TaskState.WITHHELD
@@ -62,8 +68,7 @@ _RETRY, _WITHHELD = TaskState.FAILED_RETRYABLE, TaskState.WITHHELD
 MEANING: Mapping[Reason, tuple[TaskState, str]] = {
     Reason.GONE: (
         _OUTSIDE,
-        "Say where it lies now (`registry adopt`); if it was destroyed, record that with evidence "
-        "in a manual task.",
+        f"Put it back where it lay and {_CARRY_OUT}; if it was destroyed, {_RECORD}.",
     ),
     Reason.CHANGED_OUTSIDE: (_OUTSIDE, _AGAIN),
     Reason.CHANGED_MEANWHILE: (_OUTSIDE, f"Stop whoever writes to it. {_AGAIN}"),
@@ -72,21 +77,22 @@ MEANING: Mapping[Reason, tuple[TaskState, str]] = {
     Reason.ROWS_DIFFER: (_OUTSIDE, _AGAIN),
     Reason.SCHEMA_CHANGED: (
         _OUTSIDE,
-        "Correct the binding (`registry target add`), or record the file again.",
+        f"{_BIND_ANEW}; or have the rows taken out there, and {_RECORD}.",
     ),
     Reason.KEY_COLUMN_MISSING: (
         _FINAL,
-        "Name a column that is there as the key column of the binding, then try again.",
+        f"{_BIND_ANEW}, with a key column that is there.",
     ),
     Reason.DUPLICATE_KEYS: (
         _FINAL,
-        "Name a key column whose values are unique, or none where files are erased by position.",
+        f"{_BIND_ANEW}, with a key column whose values are unique, or with none where files are "
+        "erased by position.",
     ),
     Reason.KEYS_DIFFER: (_OUTSIDE, _AGAIN),
     Reason.CONTENT_DIFFERS: (_OUTSIDE, _AGAIN),
     Reason.NOT_RECORDED: (
         _FINAL,
-        "Record the file's digest and rows (`registry adopt`), so that its rows can be addressed.",
+        f"Nothing here says which rows these are: have them taken out there, and {_RECORD}.",
     ),
     Reason.READ_ONLY: (
         _FINAL,
@@ -100,10 +106,14 @@ MEANING: Mapping[Reason, tuple[TaskState, str]] = {
         _FINAL,
         "Remove the other names (hard links) of the file: they would keep the rows.",
     ),
-    Reason.UNKNOWN_FORMAT: (_FINAL, "Bind an executor that reads it, or record a manual task."),
+    Reason.UNKNOWN_FORMAT: (
+        _FINAL,
+        f"{_BIND_ANEW}, with its form or with an executor that reads it; or erase there, and "
+        f"{_RECORD}.",
+    ),
     Reason.NOT_KEPT_AS_IT_IS: (
         _FINAL,
-        "Have the program that wrote the file write it anew without the rows, and adopt it again.",
+        f"Have the program that wrote the file write it anew without the rows, and {_RECORD}.",
     ),
     Reason.BUSY: (_RETRY, "Another erasure works on it; it is tried again."),
     Reason.OUT_OF_REACH: (_RETRY, _LATER),
@@ -120,8 +130,7 @@ MEANING: Mapping[Reason, tuple[TaskState, str]] = {
     ),
     Reason.NOTHING_FOUND: (
         _FINAL,
-        "Correct the binding; if the rows were removed before, record that with evidence in a "
-        "manual task.",
+        f"{_BIND_ANEW}; if the rows were removed before, {_RECORD}.",
     ),
     Reason.REMAINS: (_RETRY, "Erase again; if it stays so, look into the target by hand."),
     Reason.LEFTOVER: (_RETRY, "Erase again: that removes what an erasure that broke off left."),

@@ -76,15 +76,16 @@ def begin(
     """Begin to carry out an approved plan: its tasks, and the work in the queue.
 
     An extended plan opens what is new in it, and again what it has more of. Of a case that is being
-    carried out, or was in part, it asks for another round. Raises
-    NotFoundError, ConflictError. Effects: rows, a step, a task of the queue; does not commit.
+    carried out, or was in part, it asks for another round, and takes up copies that were bound
+    meanwhile, as where a binding was corrected. Raises NotFoundError, ConflictError. Effects: rows,
+    a step, a task of the queue; does not commit.
     """
     case, plan = read_planned(session, request_id, held=True)
     again = (RequestState.EXECUTING, RequestState.VERIFYING, RequestState.PARTIALLY_FULFILLED)
     require_state(case, RequestState.APPROVED, *again, to="carrying it out")
+    copies = copy_tasks(session, plan.document, due_on=case.due_on)
     if case.state is RequestState.APPROVED:
         tasks = tasks_of(plan.document, backups=backups, due_on=case.due_on, approved_on=today)
-        copies = copy_tasks(session, plan.document, due_on=case.due_on)
         opened = [*tasks, *copies]
         open_tasks(session, case.id, plan.id, opened, actor=actor, now=now)
         before = read_begun(session, case)
@@ -95,6 +96,7 @@ def begin(
         facts = {"plan": plan.digest}
         add_step(session, case, EntryKind.ERASURE_EXECUTED, actor=actor, now=now, facts=facts)
     else:
+        open_tasks(session, case.id, plan.id, copies, actor=actor, now=now)
         reopen_stopped(session, case.id, actor=actor, now=now)
     ask_to_carry_out(session, case.id, now=now)
     return case

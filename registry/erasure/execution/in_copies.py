@@ -3,8 +3,9 @@
 Rules (issue "Erasure, the hands"):
 1. A binding that covers a file of the plan is erased through that file. Any other is a copy with a
    task of its own: of a file, or of a recipient where another system erases (`webhook`).
-2. Bindings that hold when the plan is taken up count. One that is made later is none of its tasks;
-   one that was removed leaves its task to a person, as does `manual`.
+2. Bindings that hold when the plan is taken up count. One that is made later, as in the place of a
+   wrong one, is taken up when somebody asks to carry out again; one that was removed leaves its
+   task to a person, as does `manual`.
 3. By key, a row of a copy is known by the id of its example, which is kept for that until the last
    copy is done with (`keepsake`). An id by which an example that stays goes too names two rows, and
    stops the work.
@@ -80,7 +81,10 @@ from registry.storage.columns import table_of
 
 _task, _number = table_of(ErasureTask), table_of(BatchNumber)
 _BY_HAND = "A copy that is erased in by hand: do it, look again, and record that with evidence."
-_REMOVED = "Its binding was removed: erase there, look again, and record that with evidence."
+_REMOVED = (
+    "Its binding was removed: look there, and record with evidence what became of the rows. One "
+    "that was made in its place has a task of its own once the plan is carried out again."
+)
 _IS_BATCH = (
     "Files of a batch lie in it, which are erased in by position: bind the copy apart from them, "
     "or record with evidence what became of it."

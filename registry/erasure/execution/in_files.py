@@ -20,8 +20,9 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from registry.actors.accounts import SYSTEM
-from registry.catalog.version_tables import BatchNumber
+from registry.catalog.version_tables import Batch, BatchFile, BatchNumber
 from registry.erasure.case.cases import read_case
+from registry.erasure.connectors.protocol import Target
 from registry.erasure.execution.aftermath import file_target as name_of_file
 from registry.erasure.execution.carrying_out import ROUNDS
 from registry.erasure.execution.hands import Hands, read_planned
@@ -43,16 +44,19 @@ from registry.erasure.execution.taking_out import (
 from registry.erasure.lifecycle import AT_WORK, WORKABLE, TaskKind, TaskState
 from registry.erasure.plan.members import read_erase_set
 from registry.erasure.scope.sets import Ordinals, Sets
-from registry.erasure.targets.bindings import is_copy, target_for_file, targets_of
+from registry.erasure.targets.bindings import TargetView, is_copy, target_for_file, targets_of
 from registry.erasure.targets.file_states import FileKey, file_target, read_states
 from registry.erasure.tasks import TaskView, read_task, read_tasks, tasks_alike, turn_task
 from registry.ledger.source_files import BatchFileNode, files_of
 from registry.storage.columns import table_of
 
 _T = TypeVar("_T")
-_number = table_of(BatchNumber)
+_number, _batch, _file = table_of(BatchNumber), table_of(Batch), table_of(BatchFile)
+#: How many later batches a changed file is held against.
+_LATER = 3
 _NO_PLACE = (
-    "Nobody recorded which rows lie in it: record its rows (`registry adopt`) and plan anew."
+    "Nobody recorded which rows lie in it: have the rows taken out there, and record that with "
+    "evidence (`registry erasure task record`)."
 )
 
 
@@ -146,7 +150,6 @@ def _begin(
     if keep_back(session, task, int(rows.size), kept, now, done=task.verified):
         return None
     key = FileKey(_dataset_of(session, number), number, node.uri)
-    bound = target_for_file(targets_of(session, [key.dataset_id]).get(key.dataset_id, []), node.uri)
     there = read_states(session, [key]).get(key)
     parts = (Part(key, rows),)
     turn_task(session, task, TaskState.RUNNING, actor=SYSTEM, now=now)
@@ -157,7 +160,7 @@ def _begin(
         file_target(
             node,
             there,
-            bound,
+            _bound(session, key),
             keys=kept_of.names.get(number, {}),
             digests=kept_of.digests.get(number, {}),
             digest_of=hands.ledger.digests.keyed,
@@ -168,7 +171,48 @@ def _begin(
         known_of(session, parts),
         intended_rows=NOTHING if there is None else there.next_rows.ordinals(),
         along=_along(session, hands, task, number, node, now),
+        later=lambda s: _later(s, key, node),
     )
+
+
+def _bound(session: Session, key: FileKey) -> TargetView | None:
+    """The binding that covers a file."""
+    targets = targets_of(session, [key.dataset_id]).get(key.dataset_id, [])
+    return target_for_file(targets, key.uri)
+
+
+def _later(session: Session, key: FileKey, node: BatchFileNode) -> dict[int, Target]:
+    """The file as the later batches of its dataset have it, the last one first, but for those that
+    have the bytes of this one and those that are being rewritten (`taking_out` rule 4).
+    """
+    query = (
+        select(_batch.c.number)
+        .join(
+            _file,
+            (_file.c.dataset_id == _batch.c.dataset_id)
+            & (_file.c.run_id == _batch.c.run_id)
+            & (_file.c.batch_name == _batch.c.name),
+        )
+        .where(
+            _file.c.dataset_id == key.dataset_id,
+            _file.c.uri == key.uri,
+            _batch.c.number > key.batch_number,
+        )
+    )
+    numbers = sorted(set(session.execute(query).scalars()), reverse=True)[:_LATER]
+    files = files_of(session, numbers)
+    bound, found = _bound(session, key), {}
+    for number in numbers:
+        there = FileKey(key.dataset_id, number, key.uri)
+        state = read_states(session, [there]).get(there)
+        for file in files.get(number, []):
+            is_whole = file.first is not None and file.sha256 not in (None, node.sha256)
+            if file.uri != key.uri or not is_whole:
+                continue
+            target = file_target(file, state, bound)
+            if target.intended is None:
+                found[number] = target
+    return found
 
 
 def _along(

@@ -5,8 +5,8 @@ Rules (issue "Erasure, the hands"; standardwebhooks.com):
    sent again under the same message id, so that it is one notice.
 2. Nobody looks into another system: its task is *acknowledged* at best, never *verified*.
 3. An answer is believed as `connectors.notices` has it. It is kept whole, sealed under the key of
-   the request, so that its signature can be shown later. An answer that says less than was asked
-   for is kept as well, and the task fails: then it is for a person.
+   the request, so that its signature can be shown later. An answer that says less or more than was
+   asked for is kept as well, and the task fails: then it is for a person.
 4. An answer may come before the notice is noted as sent; it counts.
 """
 
@@ -304,7 +304,7 @@ def _turned(session: Session, task: TaskView, found: Acknowledgement, now: datet
         case _:
             to = TaskState.FAILED_FINAL
             said = TaskChange(detail="It says that it cannot erase them. Record what comes of it.")
-    if found.outcome == "erased" and erased < asked:
+    if found.outcome == "erased" and erased != asked:
         to = TaskState.FAILED_FINAL
         detail = f"It says that it erased {erased} rows, and was told of {asked}. Ask there."
         said = TaskChange(erased=erased, detail=detail)

@@ -8,13 +8,15 @@ Rules (DESIGN §1.5, §1.10, §1.12; issue "Erasure, the hands"):
    by their keys, that they are gone is kept once that was seen. So a round that was cut off
    anywhere is begun again and ends the same.
 3. Only a proof makes a copy verified.
-4. Rows that other requests ask out of the same file, and that may go now, leave it in one writing.
+4. A file that a later batch of the dataset was written over holds that batch, and not this one:
+   its rows are that batch's to lose. Only a file that is byte for byte the later batch's says so.
+5. Rows that other requests ask out of the same file, and that may go now, leave it in one writing.
    Each of these requests finds its own gone, counts and proves them, and writes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -59,8 +61,9 @@ _FROM_ERASED = frozenset({TaskState.VERIFIED, TaskState.FAILED_RETRYABLE, TaskSt
 BY_HOLD = "hold"
 NOTHING: Ordinals = np.empty(0, np.uint32)
 NO_ROOT = (
-    "It does not lie where this registry may erase: have its folder or bucket added to "
-    "REGISTRY_FILE_ROOTS, or erase there and record that with evidence."
+    "It does not lie where this registry may erase, or only a link leads there: have its folder or "
+    "bucket added to REGISTRY_FILE_ROOTS by its real path, or erase there and record that with "
+    "evidence."
 )
 _OTHERS = Trouble(Reason.BUSY, "Another erasure took rows out of it meanwhile.")
 _UNCHANGED = Trouble(Reason.REMAINS, "Byte for byte it is as it was, with the rows in it.")
@@ -82,7 +85,8 @@ class Begun:
     `along` are rows that other requests ask out of it, and that leave it in the same writing.
 
     `known`: what was recorded of it when it was begun; `intended_rows`: what an erasure that broke
-    off was taking out. `word`: how reports call it.
+    off was taking out. `word`: how reports call it. `later` gives the batches that may have been
+    written over it, by number (rule 4).
     """
 
     word: str
@@ -96,6 +100,7 @@ class Begun:
     before: int = 0
     intended_rows: Ordinals = field(default_factory=lambda: NOTHING)
     along: Ordinals = field(default_factory=lambda: NOTHING)
+    later: Callable[[Session], Mapping[int, Target]] = field(default=lambda _session: {})
 
     @property
     def taken(self) -> Ordinals:
@@ -133,6 +138,10 @@ def take_out(hands: Hands, begin: Begin, *, is_last: bool) -> None:
             take_out(hands, begin, is_last=is_last)
         return
     done = connector.erase(begun.target, begun.taken, watch)
+    over = _written_over(hands, begun, done.trouble)
+    if over is not None:
+        hands.database.transact(lambda s: _note_over(s, hands, begun, over))
+        return
     hands.database.transact(lambda s: _note_erased(s, hands, begun, done, is_last=is_last))
     hands.report(f"{begun.word} noted")
     if done.trouble is not None:
@@ -141,6 +150,32 @@ def take_out(hands: Hands, begin: Begin, *, is_last: bool) -> None:
     after = begun if begun.target.is_keyed else replace(begun, known=((sha256, None),))
     proof = connector.prove(begun.target.after(begun.taken, sha256), begun.rows, watch)
     hands.database.transact(lambda s: _note_proof(s, hands, after, proof, is_last=is_last))
+
+
+def _written_over(hands: Hands, begun: Begun, trouble: Trouble | None) -> int | None:
+    """The later batch that a changed file holds now, if it does (rule 4). Cost: one reading."""
+    if trouble is None or trouble.reason is not Reason.CHANGED_OUTSIDE:
+        return None
+    with hands.database.read() as session:
+        later = begun.later(session)
+    watch = Watch(progress=_telling(hands, begun))
+    for number, target in later.items():
+        try:
+            found = hands.connectors.of(target).find(target, NOTHING, watch)
+        except StoppedError:
+            continue
+        if found.trouble is None:
+            return number
+    return None
+
+
+def _note_over(session: Session, hands: Hands, begun: Begun, number: int) -> None:
+    said = (
+        f"Batch {number} was written over it: the rows that lie there now are seen to as its own."
+    )
+    change = TaskChange(found=0, erased=0, verified=0, detail=said)
+    task = read_task(session, begun.task_id)
+    turn(session, task, TaskState.NOT_PRESENT, change, hands.clock())
 
 
 def free_of(session: Session, hands: Hands, case_id: str, planned: Sets, now: datetime) -> Sets:

@@ -298,6 +298,12 @@ def _check_uri(uri: str, executor: Executor) -> None:
             remedy="Name the place alone, and its credential by name.",
             path="uri",
         )
+    if not split.scheme and "" in _SCHEMES[executor] and not uri.startswith("/"):
+        raise InvalidInputError(
+            f"The path {uri[:80]!r} does not say from where.",
+            remedy="Write the whole path, from / on.",
+            path="uri",
+        )
     if split.scheme not in _SCHEMES[executor]:
         known = ", ".join(f"{scheme}://" if scheme else "a path" for scheme in _SCHEMES[executor])
         raise InvalidInputError(

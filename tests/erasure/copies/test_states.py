@@ -129,6 +129,9 @@ CASES = {
     "another key column": Case(
         lambda lake: lines(lake, key_column="content"), "failed_final", "nothing_found: "
     ),
+    "no line has the column": Case(
+        lambda lake: lines(lake, key_column="uid"), "failed_final", "key_column_missing: "
+    ),
     "no such column": Case(
         lambda lake: table(lake, key_column="id"), "failed_final", "key_column_missing: "
     ),
@@ -173,6 +176,7 @@ def test_what_stands_in_the_way_has_a_name(lake: Copied, case: Case) -> None:
     lake.client.post(f"{REQUESTS}/{request_id}/tasks/{task['id']}/record", said)
     work_off(lake.house)
     assert copy_of(lake, request_id)["evidence"] == "ticket 17"
+    assert copy_of(lake, request_id)["detail"] == "Recorded by a person, with evidence."
     assert show(lake.client, request_id)["state"] == "fulfilled"
     assert lake.names_kept() == []
 
@@ -194,6 +198,24 @@ def test_what_was_in_the_way_is_tried_again(lake: Copied) -> None:
     executed(lake.house, lake.client, request_id)
     assert counts(copy_of(lake, request_id)) == ("verified", ANN, ANN, ANN, ANN)
     assert "ann" not in {row["person"] for row in lake.rows()["lines"]}
+    assert show(lake.client, request_id)["state"] == "fulfilled"
+
+
+def test_a_binding_that_was_wrong_is_made_anew_and_carried_out(lake: Copied) -> None:
+    wrong = lines(lake, key_column="content")
+    request_id = lake.erased("ann")
+    assert copy_of(lake, request_id)["state"] == "failed_final"
+    lake.client.request("DELETE", f"/api/v1/erasure-targets/{wrong}")
+    right = lines(lake)
+    executed(lake.house, lake.client, request_id)
+    tasks = {each["target"].split(" ")[0]: each for each in show(lake.client, request_id)["tasks"]}
+    assert counts(tasks[f"copy:{right}"]) == ("verified", ANN, ANN, ANN, ANN)
+    assert "ann" not in {row["person"] for row in lake.rows()["lines"]}
+    before = tasks[f"copy:{wrong}"]
+    assert (before["state"], before["detail"][:23]) == ("pending", "Its binding was removed")
+    said = {"state": "not_present", "evidence": "was the same file, bound with a wrong column"}
+    lake.client.post(f"{REQUESTS}/{request_id}/tasks/{before['id']}/record", said)
+    work_off(lake.house)
     assert show(lake.client, request_id)["state"] == "fulfilled"
 
 
