@@ -300,7 +300,7 @@ def test_a_file_that_was_rewritten_after_the_backup_is_known_by_the_list(
             assert (task["state"], left) == ("verified", [0, 3, 4, 7, 8, 11])
         else:
             assert (task["state"], left) == ("changed_outside", rows)
-            assert "registry adopt" in task["detail"]
+            assert "registry erasure task record" in task["detail"]
 
 
 def test_replayed_twice_is_replayed_once(town: Town, empty_place: Settings) -> None:
