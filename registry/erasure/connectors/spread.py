@@ -160,7 +160,7 @@ class SpreadConnector:
             raise StoppedError(
                 Reason.NOT_RECORDED,
                 f"{target.uri} has {len(found)} files, and nobody recorded which rows lie in each; "
-                "bind it by key.",
+                "bind it by key (--by-key).",
             )
         return [replace(target, uri=uri) for uri in found]
 

@@ -168,7 +168,7 @@ class _Copy:
         now = self.hands.clock()
         if begun is None:
             said = "Its dataset has several batches, and nobody recorded how they lie in it; "
-            trouble = Trouble(Reason.NOT_RECORDED, f"{said}bind it by key.")
+            trouble = Trouble(Reason.NOT_RECORDED, f"{said}bind it by key (--by-key).")
             stop(session, asked.task, trouble, now, is_last=self.is_last)
             return None
         turn_task(session, asked.task, TaskState.RUNNING, actor=SYSTEM, now=now)
